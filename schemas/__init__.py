@@ -1,0 +1,1 @@
+"""The words: types, keys, templates, formats, registry, binding, refs, manifests, errors."""
