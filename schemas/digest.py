@@ -1,0 +1,68 @@
+"""Digest: the identity of bytes, always with its algorithm."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic_core import core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import GetCoreSchemaHandler
+
+__all__ = ["Digest"]
+
+_HEX_LENGTHS = {"sha256": 64, "blake3": 64}
+_FORM = re.compile(r"(?P<algorithm>[a-z0-9]+):(?P<hex>[0-9a-f]+)")
+
+
+class Digest(str):
+    """A string such as `sha256:9f86d0…`; equal digests mean equal bytes.
+
+    Raises:
+        ValueError: Not `algorithm:hex`, an unknown algorithm or a wrong length.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:  # noqa: D102 - the class docstring says it
+        form = _FORM.fullmatch(text)
+        if form is None or _HEX_LENGTHS.get(form["algorithm"]) != len(form["hex"]):
+            msg = f"not a digest: {text[:80]!r}; expected 'sha256:' and 64 hexadecimal digits"
+            raise ValueError(msg)
+        return super().__new__(cls, text)
+
+    @classmethod
+    def of(cls, *chunks: bytes) -> Self:
+        """Return the sha256 digest of these bytes, one after another."""
+        return cls.of_stream(chunks)
+
+    @classmethod
+    def of_stream(cls, chunks: Iterable[bytes]) -> Self:
+        """Return the sha256 digest of a stream of bytes, which is consumed."""
+        state = hashlib.sha256()
+        for chunk in chunks:
+            state.update(chunk)
+        return cls(f"sha256:{state.hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        """The part before the colon."""
+        return self.partition(":")[0]
+
+    @property
+    def hex(self) -> str:
+        """The part after the colon."""
+        return self.partition(":")[2]
+
+    @property
+    def short(self) -> str:
+        """Twelve digits: enough for people, never for programs."""
+        return self.hex[:12]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> Any:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
