@@ -1,0 +1,260 @@
+"""A folder of a local or mounted file system as a store."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import (
+    AccessDenied,
+    ObjectChanged,
+    StoreError,
+    StoreMissing,
+    StoreUnavailable,
+)
+from rootcellar.schemas.ref import Pin
+from rootcellar.staging.stores.source_file import read_source
+from rootcellar.staging.stores.store import Listed
+from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rootcellar.staging.stores.store import Progress
+
+__all__ = ["FolderStore"]
+
+_log = logging.getLogger(__name__)
+_COPY_BYTES = 1024 * 1024
+_PUBLISHED_MODE = 0o644
+_NOTHING_THERE = (FileNotFoundError, NotADirectoryError)
+_NOT_A_PLACE = {errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class FolderStore:
+    """Objects are the regular files below a folder.
+
+    A pin is inode, modification time and size. Publication is a rename; a process that dies in an
+    upload leaves a hidden temporary file, which no listing shows and nothing removes. Nothing is
+    synced to the disk: a power cut may empty or take back what was published just before it. Links
+    inside the folder are followed as long as they stay inside; empty folders are nothing.
+
+    Args:
+        base: What a key is appended to for its logical URI, such as `raw://`.
+        auto_mkdir: Make the folder on first use instead of raising StoreMissing.
+    """
+
+    def __init__(self, base: str, root: Path, *, auto_mkdir: bool = False) -> None:
+        self._base = base
+        self._root = root
+        self._auto_mkdir = auto_mkdir
+
+    def __repr__(self) -> str:
+        return f"FolderStore({self._base!r})"
+
+    def uri(self, key: str) -> str:
+        """Return the logical URI of a key."""
+        return self._base + key
+
+    def stat(self, key: str) -> Pin | None:
+        """Return the state of the file now, or None if there is no regular file."""
+        with self._errors(key):
+            try:
+                status = self._path(key).lstat()
+            except _NOTHING_THERE:
+                return None
+            return _pin(status) if stat.S_ISREG(status.st_mode) else None
+
+    def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
+        """Return a range of the file as pinned, checked before and after on the open file."""
+        with self._errors(key):
+            try:
+                # Not blocking: what was a file may have become a FIFO.
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                file = os.open(self._path(key), flags)
+            except _NOTHING_THERE as error:
+                raise self._changed(key) from error
+            try:
+                if _pin(os.fstat(file)) != pin:
+                    raise self._changed(key)
+                content = os.pread(file, end - start, start)
+                if _pin(os.fstat(file)) != pin:
+                    raise self._changed(key)
+            finally:
+                os.close(file)
+            return content
+
+    def upload(
+        self, key: str, source: Path, progress: Progress | None = None
+    ) -> PendingFolderUpload:
+        """Copy a file to a hidden name beside its final one."""
+        with self._errors(key):
+            target = self._writable(key)
+            temp = target.with_name(temp_name(target.name))
+            state, size_bytes = hashlib.sha256(), 0
+            try:
+                with create_temp(temp, _PUBLISHED_MODE) as writer:
+                    for chunk in read_source(source, _COPY_BYTES):
+                        writer.write(chunk)
+                        state.update(chunk)
+                        size_bytes += len(chunk)
+                        if progress is not None:
+                            progress.advance(len(chunk))
+            except BaseException:
+                temp.unlink(missing_ok=True)
+                raise
+        digest = Digest(f"sha256:{state.hexdigest()}")
+        return PendingFolderUpload(self, key, temp, digest=digest, size_bytes=size_bytes)
+
+    def write_small(self, key: str, content: bytes) -> Pin:
+        """Write a hidden file and rename it."""
+        with self._errors(key):
+            target = self._writable(key)
+            temp = target.with_name(temp_name(target.name))
+            try:
+                with create_temp(temp, _PUBLISHED_MODE) as writer:
+                    writer.write(content)
+                return self.publish_temp(key, temp)
+            except BaseException:
+                temp.unlink(missing_ok=True)
+                raise
+
+    def publish_temp(self, key: str, temp: Path) -> Pin:
+        """Rename a hidden file to its final name and return its state."""
+        with self._errors(key):
+            # From the temporary name: under the final one it may be another's a moment later.
+            pin = _pin(temp.lstat())
+            temp.replace(self._path(key))
+            return pin
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Yield the regular files below a folder; links are not followed."""
+        with self._errors(prefix):
+            top = self._path(prefix) if prefix else self._checked_root()
+        for folder, folders, names in os.walk(top, onerror=self._walk_error):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                key = "/".join(part for part in (prefix, path.relative_to(top).as_posix()) if part)
+                if not is_temp_name(name) and (pin := self._stat_listed(path)) is not None:
+                    yield Listed(key, pin)
+
+    def check(self, *, writing: bool) -> None:
+        """Return if the folder is there and its mode lets us in."""
+        root = self._checked_root()
+        if not os.access(root, os.R_OK | os.X_OK | (os.W_OK if writing else 0)):
+            raise self._denied("")
+
+    def _stat_listed(self, path: Path) -> Pin | None:
+        try:
+            status = path.lstat()
+        except _NOTHING_THERE:
+            return None
+        return _pin(status) if stat.S_ISREG(status.st_mode) else None
+
+    def _walk_error(self, error: OSError) -> None:
+        if not isinstance(error, _NOTHING_THERE):
+            with self._errors(""):
+                raise error
+
+    def _checked_root(self) -> Path:
+        if self._auto_mkdir:
+            self._root.mkdir(parents=True, exist_ok=True)
+        if not self._root.is_dir():
+            raise StoreMissing(
+                "the store's folder does not exist",
+                "",
+                self._base,
+                "Create the folder or correct the store's URL in the settings",
+            )
+        return Path(os.path.realpath(self._root))
+
+    def _path(self, key: str) -> Path:
+        root = self._checked_root()
+        path = Path(os.path.realpath(root / key))
+        if not path.is_relative_to(root):
+            raise AccessDenied(
+                "a link there leaves the store's folder",
+                "",
+                self.uri(key),
+                "Put the file itself into the store, or declare a store for where it lies",
+            )
+        return path
+
+    def _writable(self, key: str) -> Path:
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def _changed(self, key: str) -> ObjectChanged:
+        return ObjectChanged("it was replaced while it was read", "", self.uri(key), "Try again")
+
+    def _denied(self, key: str) -> AccessDenied:
+        return AccessDenied(
+            "the operating system refuses access to the store's folder",
+            "",
+            self.uri(key),
+            "Give this process's user the right to read and write there",
+        )
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            raise
+        except OSError as error:
+            if error.errno in _DENIED:
+                raise self._denied(key) from error
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            if error.errno in _NOT_A_PLACE:
+                raise StoreError(
+                    f"the store's folder cannot hold it: {reason}",
+                    "",
+                    self.uri(key),
+                    "Two URIs may not lie one inside the other; shorten long names",
+                ) from error
+            raise StoreUnavailable(
+                f"the store's folder failed: {reason}",
+                "",
+                self.uri(key),
+                "Free space or repair the file system, then try again",
+            ) from error
+
+
+class PendingFolderUpload:
+    """A hidden file of a folder store that waits for its name."""
+
+    def __init__(
+        self, store: FolderStore, key: str, temp: Path, *, digest: Digest, size_bytes: int
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._temp = temp
+        self.digest = digest
+        self.size_bytes = size_bytes
+
+    def publish(self) -> Pin:
+        """Rename the file."""
+        return self._store.publish_temp(self._key, self._temp)
+
+    def abort(self) -> None:
+        """Remove the file, if it still has its hidden name."""
+        try:
+            self._temp.unlink(missing_ok=True)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
+
+
+def _pin(status: os.stat_result) -> Pin:
+    etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+    return Pin(size_bytes=status.st_size, etag=etag)

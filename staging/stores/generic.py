@@ -1,0 +1,270 @@
+"""Any protocol that fsspec speaks as a store, by single-object methods only.
+
+fsspec's bulk methods (`get`, `put`, `rm`, `mv`, `copy`, `glob`) expand patterns in the names they
+are given and are never called here; its listings and instances are not cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+from fsspec.core import url_to_fs
+from fsspec.registry import known_implementations
+
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import (
+    AccessDenied,
+    ObjectChanged,
+    RootcellarError,
+    StoreError,
+    StoreMissing,
+    StoreUnavailable,
+)
+from rootcellar.schemas.ref import Pin
+from rootcellar.staging.stores.source_file import read_source
+from rootcellar.staging.stores.store import Listed
+from rootcellar.staging.temp_file import is_temp_name, temp_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from rootcellar.staging.stores.store import Progress
+
+__all__ = ["GenericStore"]
+
+_log = logging.getLogger(__name__)
+_COPY_BYTES = 8 * 1024 * 1024
+
+_TOKENS = ("ETag", "e_tag", "etag", "md5Hash", "content_md5", "checksum")
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+"""Where the protocols put their change tokens and, failing that, times, in a file's info."""
+
+
+class GenericStore:
+    """Objects are what the protocol calls files.
+
+    What is promised: an upload goes to a hidden temporary name and is published by the protocol's
+    own rename, or where it has none by a copy of the one object. That is atomic for `memory://`
+    (readers of the same process), for SFTP and for object stores; a protocol whose copy is seen
+    growing cannot be made atomic from here. A read is held to its pin by looking before and after,
+    with the etag or time that the protocol reports; one that reports neither is held by size only.
+    Errors that a protocol's client library does not derive from OSError pass unchanged.
+    """
+
+    def __init__(self, base: str, url: str, options: Mapping[str, Any]) -> None:
+        self._base = base
+        self._url = url
+        self._options = options
+        self._pid = 0
+        self._connected: tuple[Any, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"GenericStore({self._base!r})"
+
+    def uri(self, key: str) -> str:
+        """Return the logical URI of a key."""
+        return self._base + key
+
+    def stat(self, key: str) -> Pin | None:
+        """Return the state of the object now, or None if there is none."""
+        with self._errors(key):
+            try:
+                info = self._fs.info(self._path(key))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return _pin(info) if info["type"] == "file" else None
+
+    def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
+        """Return a range, if the object is as pinned before and after."""
+        with self._errors(key):
+            self._hold(key, pin)
+            try:
+                content = self._fs.cat_file(self._path(key), start=start, end=end)
+            except FileNotFoundError as error:
+                raise self._changed(key) from error
+            self._hold(key, pin)
+            return bytes(content)
+
+    def upload(
+        self, key: str, source: Path, progress: Progress | None = None
+    ) -> PendingGenericUpload:
+        """Write the file under a hidden name beside its final one."""
+        temp = self._temp(key)
+        state, size_bytes = hashlib.sha256(), 0
+        try:
+            with self._errors(key):
+                self._make_parent(key)
+                with self._fs.open(temp, "wb") as writer:
+                    for chunk in read_source(source, _COPY_BYTES):
+                        writer.write(chunk)
+                        state.update(chunk)
+                        size_bytes += len(chunk)
+                        if progress is not None:
+                            progress.advance(len(chunk))
+        except BaseException:
+            self.remove_temp(key, temp)
+            raise
+        digest = Digest(f"sha256:{state.hexdigest()}")
+        return PendingGenericUpload(self, key, temp, digest=digest, size_bytes=size_bytes)
+
+    def write_small(self, key: str, content: bytes) -> Pin:
+        """Write a hidden object and rename it."""
+        temp = self._temp(key)
+        try:
+            with self._errors(key):
+                self._make_parent(key)
+                self._fs.pipe_file(temp, content)
+            return self.publish_temp(key, temp)
+        except BaseException:
+            self.remove_temp(key, temp)
+            raise
+
+    def publish_temp(self, key: str, temp: str) -> Pin:
+        """Give a hidden object its final name and return its state."""
+        with self._errors(key):
+            if type(self._fs).mv is fsspec.AbstractFileSystem.mv:
+                self._fs.cp_file(temp, self._path(key))
+            else:
+                self._fs.mv(temp, self._path(key))
+            pin = _pin(self._fs.info(self._path(key)))
+        self.remove_temp(key, temp)
+        return pin
+
+    def remove_temp(self, key: str, temp: str) -> None:
+        """Remove a hidden object, if it is still there and may be removed."""
+        try:
+            with self._errors(key):
+                if self._fs.exists(temp):
+                    self._fs.rm_file(temp)
+        except RootcellarError as error:
+            _log.warning("A temporary object stays behind. %s", error)
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Yield all objects below a folder."""
+        root = self._path(prefix)
+        with self._errors(prefix):
+            try:
+                found = self._fs.find(root, detail=True)
+            except FileNotFoundError:
+                return
+        for path, info in sorted(found.items()):
+            name = path[len(root) :].strip("/")
+            if name and info["type"] == "file" and not is_temp_name(name.rpartition("/")[2]):
+                # Without a token a listing may tell another time than a look at the object does.
+                exact = info if _has_token(info) else self._fs.info(path)
+                yield Listed("/".join(part for part in (prefix, name) if part), _pin(exact))
+
+    def check(self, *, writing: bool) -> None:
+        """Return if the root can be listed, and with `writing` if a hidden object can be made."""
+        with self._errors(""):
+            try:
+                self._fs.ls(self._path(""), detail=False)
+            except FileNotFoundError as error:
+                # The memory of a process has no roots to be missing.
+                if "memory" not in self._fs.protocol:
+                    raise StoreMissing(
+                        "the store's root does not exist",
+                        "",
+                        self._base,
+                        "Create it or correct the store's URL in the settings",
+                    ) from error
+            if writing:
+                temp = self._temp("check")
+                self._fs.pipe_file(temp, b"")
+                self._fs.rm_file(temp)
+
+    @property
+    def _fs(self) -> Any:
+        return self._connect()[0]
+
+    def _connect(self) -> tuple[Any, str]:
+        # An instance that lived before a fork raises or hangs in the child.
+        if self._connected is None or self._pid != os.getpid():
+            protocol = self._url.partition("://")[0]
+            if protocol not in known_implementations and protocol not in fsspec.registry:
+                raise StoreMissing(
+                    f"fsspec knows no protocol {protocol!r}",
+                    "",
+                    self._base,
+                    "Correct the store's URL in the settings, or install what registers it",
+                )
+            self._connected = url_to_fs(
+                self._url, skip_instance_cache=True, use_listings_cache=False, **self._options
+            )
+            self._pid = os.getpid()
+        return self._connected
+
+    def _path(self, key: str) -> str:
+        root = self._connect()[1].rstrip("/")
+        return f"{root}/{key}" if key else root
+
+    def _temp(self, key: str) -> str:
+        folder, _, name = key.rpartition("/")
+        return self._path(f"{folder}/{temp_name(name)}" if folder else temp_name(name))
+
+    def _make_parent(self, key: str) -> None:
+        # Object stores have no folders, and their `makedirs` would make a bucket. Their paths
+        # begin with the bucket's name.
+        if (path := self._path(key)).startswith("/"):
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+
+    def _hold(self, key: str, pin: Pin) -> None:
+        if self.stat(key) != pin:
+            raise self._changed(key)
+
+    def _changed(self, key: str) -> ObjectChanged:
+        return ObjectChanged("it was replaced while it was read", "", self.uri(key), "Try again")
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        about = ("", self.uri(key))
+        try:
+            yield
+        except RootcellarError:
+            raise
+        except (PermissionError, NotImplementedError) as error:
+            remedy = "Check the store's credentials and that its protocol can be written"
+            raise AccessDenied("the store refuses access", *about, remedy) from error
+        except ImportError as error:
+            raise StoreError("its protocol is not installed", *about, str(error)) from error
+        except (OSError, EOFError) as error:
+            problem = f"the store could not be reached: {type(error).__name__}"
+            raise StoreUnavailable(problem, *about, "Try again later") from error
+
+
+class PendingGenericUpload:
+    """A hidden object that waits for its name."""
+
+    def __init__(
+        self, store: GenericStore, key: str, temp: str, *, digest: Digest, size_bytes: int
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._temp = temp
+        self.digest = digest
+        self.size_bytes = size_bytes
+
+    def publish(self) -> Pin:
+        """Give the object its final name."""
+        return self._store.publish_temp(self._key, self._temp)
+
+    def abort(self) -> None:
+        """Remove the hidden object."""
+        self._store.remove_temp(self._key, self._temp)
+
+
+def _has_token(info: Mapping[str, Any]) -> bool:
+    return any(info.get(name) for name in _TOKENS)
+
+
+def _pin(info: Mapping[str, Any]) -> Pin:
+    tokens = [str(info[name]) for name in _TOKENS if info.get(name)]
+    times = [str(info[name]) for name in _TIMES if info.get(name)]
+    etag = (tokens or times or [""])[0].strip('"')
+    return Pin(size_bytes=int(info["size"] or 0), etag=etag)

@@ -1,0 +1,192 @@
+"""A bucket, or a prefix of one, as a store.
+
+Over s3fs for its session and credentials only: each request is one call of the S3 interface.
+s3fs's own `get_file`, `put_file`, `cat` and `rm` pin nothing, check nothing or expand patterns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import s3fs
+
+from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged
+from rootcellar.staging.stores.s3_errors import bucket_missing, translated
+from rootcellar.staging.stores.s3_upload import HeldUpload, MultipartUpload, pin_of
+from rootcellar.staging.stores.store import Listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from pathlib import Path
+
+    from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.stores.store import PendingUpload, Progress
+
+__all__ = ["S3Store"]
+
+_Answer = TypeVar("_Answer")
+_STOP_SECONDS = 10.0
+
+
+class S3Store:
+    """Objects of a bucket.
+
+    A pin is the version id where the bucket keeps versions, else the etag. A small file is sent by
+    one request in `publish`; a larger one as a multipart upload that only `publish` completes. A
+    process that is killed in an upload leaves invisible parts, which a lifecycle rule of the
+    bucket should abort.
+
+    Args:
+        base: What a key is appended to for its logical URI, such as `raw://`.
+        place: `bucket` or `bucket/prefix`.
+        options: Of `s3fs.S3FileSystem`.
+    """
+
+    def __init__(self, base: str, place: str, options: Mapping[str, Any]) -> None:
+        self._base = base
+        self._bucket, _, prefix = place.partition("/")
+        self._prefix = prefix.strip("/")
+        self._options = options
+        self._connected: Any = None
+        self._pid = 0
+        self._bucket_seen = False
+
+    def __repr__(self) -> str:
+        return f"S3Store({self._base!r})"
+
+    def uri(self, key: str) -> str:
+        """Return the logical URI of a key."""
+        return self._base + key
+
+    def stat(self, key: str) -> Pin | None:
+        """Return the state of the object now, or None if there is none."""
+        try:
+            answer = self.call("head_object", key, Key=self.full_key(key))
+        except ArtifactNotFound:
+            self._check_bucket()
+            return None
+        return pin_of(answer, int(answer["ContentLength"]))
+
+    def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
+        """Return a range of the object by its version id, or on condition of its etag."""
+        held = {"VersionId": pin.version_id} if pin.version_id else {"IfMatch": f'"{pin.etag}"'}
+
+        async def ranged() -> bytes:
+            answer = await self._request(
+                "get_object", Key=self.full_key(key), Range=f"bytes={start}-{end - 1}", **held
+            )
+            async with answer["Body"] as body:
+                content: bytes = await body.read()
+                return content
+
+        try:
+            return self._run(ranged, key)
+        except ArtifactNotFound as error:
+            raise ObjectChanged(
+                "it was deleted while it was read", "", self.uri(key), "Try again"
+            ) from error
+
+    def upload(self, key: str, source: Path, progress: Progress | None = None) -> PendingUpload:
+        """Send the parts of a large file, or read a small one to be sent by `publish`."""
+        if HeldUpload.suits(source):
+            return HeldUpload(self, key, source, progress)
+        pending = MultipartUpload(self, key, source)
+        try:
+            pending.transfer(progress)
+        except BaseException:
+            pending.abort()
+            raise
+        return pending
+
+    def write_small(self, key: str, content: bytes) -> Pin:
+        """Put an object by one request."""
+        answer = self.call("put_object", key, Key=self.full_key(key), Body=content)
+        return pin_of(answer, len(content))
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Yield all objects below a folder, page by page; their pins hold no version id."""
+        root = "".join(f"{part}/" for part in (self._prefix, prefix) if part)
+        offset = len(self._prefix) + 1 if self._prefix else 0
+        following: dict[str, str] = {}
+        while True:
+            page = self.call("list_objects_v2", prefix, Prefix=root, **following)
+            for item in page.get("Contents", ()):
+                # Consoles make empty objects with a slash at the end to show folders.
+                if not item["Key"].endswith("/"):
+                    yield Listed(item["Key"][offset:], pin_of(item, int(item["Size"])))
+            if not page.get("IsTruncated"):
+                return
+            following = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def check(self, *, writing: bool) -> None:
+        """Return if the bucket may be listed, and with `writing` if an upload may begin."""
+        root = f"{self._prefix}/" if self._prefix else ""
+        self.call("list_objects_v2", "", Prefix=root, MaxKeys=1)
+        if writing:
+            key = self.full_key(".rootcellar-check")
+            begun = self.call("create_multipart_upload", "", Key=key)
+            self.call("abort_multipart_upload", "", Key=key, UploadId=begun["UploadId"])
+
+    def full_key(self, key: str) -> str:
+        """Return the key within the bucket."""
+        return f"{self._prefix}/{key}" if self._prefix else key
+
+    def call(self, method: str, key: str, /, **arguments: Any) -> Any:
+        """Return the answer to one request; errors name the URI of `key`."""
+
+        async def request() -> Any:
+            return await self._request(method, **arguments)
+
+        return self._run(request, key)
+
+    async def _request(self, method: str, **arguments: Any) -> Any:
+        fs = self._filesystem()
+        # The coroutine behind s3fs's public `call_s3`.
+        return await fs._call_s3(method, fs.req_kw, Bucket=self._bucket, **arguments)  # noqa: SLF001
+
+    def _filesystem(self) -> Any:
+        # An instance made before a fork raises in the child. Two threads may both make one.
+        if self._connected is None or self._pid != os.getpid():
+            self._connected = s3fs.S3FileSystem(
+                skip_instance_cache=True, use_listings_cache=False, **self._options
+            )
+            self._pid = os.getpid()
+        return self._connected
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, _Answer]], key: str) -> _Answer:
+        """Run a coroutine in fsspec's thread, and end it if this thread is interrupted.
+
+        fsspec's own `sync` lets it go on, so that an upload that a soft time limit broke off would
+        be published later.
+        """
+        ended = threading.Event()
+
+        async def watched() -> _Answer:
+            try:
+                return await work()
+            finally:
+                ended.set()
+
+        future = asyncio.run_coroutine_threadsafe(watched(), self._filesystem().loop)
+        try:
+            error = future.exception()
+        except BaseException:
+            future.cancel()
+            ended.wait(_STOP_SECONDS)
+            raise
+        if error is not None:
+            raise translated(error, self.uri(key)) from error
+        return future.result()
+
+    def _check_bucket(self) -> None:
+        """Tell a missing object from a missing bucket, which answer alike, once."""
+        if self._bucket_seen:
+            return
+        try:
+            self.call("head_bucket", "")
+        except ArtifactNotFound as error:
+            raise bucket_missing(self.uri("")) from error
+        self._bucket_seen = True

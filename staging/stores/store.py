@@ -1,0 +1,117 @@
+"""The contract of a store: all that the rest of the room may ask of a remote place.
+
+An object is one file in a store, named by its key: the path below the store's root. A read is held
+to a pin, so that the ranges of one download never come from two states of an object. A write has
+two halves, transfer and publication, so that only the caller's main flow makes bytes visible.
+Nothing here deletes what was published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.ref import Pin
+
+__all__ = ["Address", "Listed", "PendingUpload", "Progress", "Store"]
+
+
+class Progress(Protocol):
+    """What a bar or a log line wants to hear of a transfer."""
+
+    def advance(self, size_bytes: int, /) -> None:
+        """Count bytes that moved; negative when a download starts over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One object of a listing: its key in the store and its state when it was listed."""
+
+    key: str
+    pin: Pin
+
+
+class PendingUpload(Protocol):
+    """Bytes that were read from a local file and wait to be made visible."""
+
+    @property
+    def digest(self) -> Digest:
+        """Of the bytes that `publish` will make visible."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the same bytes."""
+
+    def publish(self) -> Pin:
+        """Make the object visible under its key, at once and whole, and return its state.
+
+        Raises:
+            DigestMismatch: The local file was changed after `upload` had read it.
+            StoreUnavailable: Also when the answer was lost; the object may be visible then.
+        """
+
+    def abort(self) -> None:
+        """Give up what was transferred. Safe to repeat; after `publish` it does nothing.
+
+        Raises nothing of the store's: what cannot be given up now stays invisible.
+        """
+
+
+class Store(Protocol):
+    """A named remote place.
+
+    Every method may raise AccessDenied, StoreMissing or StoreUnavailable; each error names the
+    logical URI and never where the store really is.
+    """
+
+    def uri(self, key: str) -> str:
+        """Return the logical URI of a key."""
+
+    def stat(self, key: str) -> Pin | None:
+        """Return the state of an object now, or None if there is none."""
+
+    def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to `end` of the object as pinned.
+
+        A broken connection may shorten the answer; callers check its length.
+
+        Raises:
+            ObjectChanged: The object is no longer, or can no longer be read, as pinned.
+        """
+
+    def upload(self, key: str, source: Path, progress: Progress | None = None) -> PendingUpload:
+        """Transfer a local file; nothing is visible under `key` before `publish`.
+
+        Any exception, also one that a signal handler raises, leaves nothing that could become
+        visible later.
+        """
+
+    def write_small(self, key: str, content: bytes) -> Pin:
+        """Publish a few bytes under `key` in one atomic step, replacing what was there."""
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Yield all objects below the folder `prefix`, or all there are if it is empty.
+
+        In no order; objects that come and go meanwhile may be missed.
+        """
+
+    def check(self, *, writing: bool) -> None:
+        """Return if the store exists and may be read, and with `writing` also be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A store and a key in it: where a logical URI leads."""
+
+    store: Store
+    key: str
+
+    @property
+    def uri(self) -> str:
+        """The logical URI."""
+        return self.store.uri(self.key)

@@ -1,0 +1,144 @@
+"""Real stores in temporary places: folders, memory, and buckets of a local S3 server."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rootcellar.staging import Address, Cache, Stores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from rootcellar.schemas.ref import Pin
+    from rootcellar.staging import Store
+
+CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_endpoint):
+    import botocore.session
+
+    client = botocore.session.get_session().create_client(
+        "s3",
+        endpoint_url=s3_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=CREDENTIALS["key"],
+        aws_secret_access_key=CREDENTIALS["secret"],
+    )
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(s3_client) -> str:
+    name = f"bucket-{uuid.uuid4()}"
+    s3_client.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def s3_options(s3_endpoint) -> dict[str, Any]:
+    return {
+        **CREDENTIALS,
+        "endpoint_url": s3_endpoint,
+        "client_kwargs": {"region_name": "us-east-1"},
+    }
+
+
+@pytest.fixture
+def s3_stores(bucket, s3_options) -> Stores:
+    return Stores.from_mapping({"raw": {"url": f"s3://{bucket}/root", "options": s3_options}})
+
+
+@pytest.fixture
+def folder_stores(tmp_path) -> Stores:
+    (tmp_path / "store").mkdir()
+    return Stores.from_mapping({"raw": str(tmp_path / "store")})
+
+
+@pytest.fixture
+def memory_stores() -> Stores:
+    return Stores.from_mapping({"raw": f"memory://{uuid.uuid4()}"})
+
+
+@pytest.fixture(params=["folder", "memory", "s3", "s3 versioned"])
+def stores(request) -> Stores:
+    """Each kind of store in turn, empty, named `raw`."""
+    if request.param == "s3 versioned":
+        request.getfixturevalue("s3_client").put_bucket_versioning(
+            Bucket=request.getfixturevalue("bucket"), VersioningConfiguration={"Status": "Enabled"}
+        )
+    kind = request.param.partition(" ")[0]
+    return request.getfixturevalue(f"{kind}_stores")
+
+
+@pytest.fixture
+def cache(tmp_path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+@dataclass
+class Meddled:
+    """A store that lets a test act before some of its reads, and may alter what they answer."""
+
+    store: Store
+    before_read: Callable[[int], None] = lambda _: None
+    alter: Callable[[bytes], bytes] = lambda content: content
+    reads: list[tuple[int, int]] = field(default_factory=list)
+
+    def uri(self, key: str) -> str:
+        return self.store.uri(key)
+
+    def stat(self, key: str) -> Pin | None:
+        return self.store.stat(key)
+
+    def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
+        self.before_read(len(self.reads))
+        self.reads.append((start, end))
+        return self.alter(self.store.read(key, pin, start, end))
+
+
+@pytest.fixture
+def meddled(stores) -> Address:
+    return Address(Meddled(stores.named("raw")), "big.bin")
+
+
+def wait_until(condition: Callable[[], bool], limit_seconds: float = 20.0) -> None:
+    end = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        os.sched_yield()
+
+
+@pytest.fixture(name="wait_until")
+def wait_until_fixture():
+    return wait_until
+
+
+@pytest.fixture
+def files_below() -> Callable[[Path], list[str]]:
+    """All files below a folder, hidden ones too, relative and sorted."""
+
+    def listed(top: Path) -> list[str]:
+        return sorted(p.relative_to(top).as_posix() for p in top.rglob("*") if not p.is_dir())
+
+    return listed

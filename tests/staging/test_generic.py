@@ -1,0 +1,25 @@
+"""Protocols that fsspec does not know or cannot import."""
+
+import sys
+
+import pytest
+
+from rootcellar.schemas.errors import StoreError, StoreMissing
+from rootcellar.staging.stores import Stores
+
+
+def test_unknown_protocol_is_a_missing_store():
+    """A protocol that nobody has is an error of ours that names it and the way out."""
+    store = Stores.from_mapping({"far": "nope://somewhere"}).named("far")
+
+    with pytest.raises(StoreMissing, match=r"no protocol 'nope'.*settings"):
+        store.stat("a.dat")
+
+
+def test_protocol_without_its_package_says_what_to_install(monkeypatch):
+    """A known protocol whose package is not there asks for the package."""
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    store = Stores.from_mapping({"far": "gs://bucket/folder"}).named("far")
+
+    with pytest.raises(StoreError, match="install gcsfs"):
+        store.stat("a.dat")
