@@ -1,0 +1,90 @@
+"""Locks between the processes of one host, which the kernel frees when their holder dies.
+
+They save work and tell the living from the dead. Nothing is wrong, only slower, where they do not
+hold: what is correct is so by unique temporary names and renames. Take them in the process that
+needs them: a lock taken before a fork is held until the child ends too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["HostLock", "locked"]
+
+
+class HostLock:
+    """An exclusive flock on a file of its own."""
+
+    def __init__(self, path: Path, file: int) -> None:
+        self._path = path
+        self._file = file
+
+    @classmethod
+    def take(cls, path: Path) -> HostLock:
+        """Wait for the lock and take it."""
+        while (lock := cls._try(path, fcntl.LOCK_EX)) is None:
+            pass
+        return lock
+
+    @classmethod
+    def take_if_free(cls, path: Path) -> HostLock | None:
+        """Take the lock, or return None if a living process has it."""
+        try:
+            while (lock := cls._try(path, fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
+                pass
+        except BlockingIOError:
+            return None
+        return lock
+
+    @classmethod
+    def _try(cls, path: Path, operation: int) -> HostLock | None:
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, operation)
+            # Whoever had it may have removed the file: then we hold a lock that nobody sees.
+            if _is_same(path, file):
+                return cls(path, file)
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+        return None
+
+    def release(self) -> None:
+        """Let the next one have it. Safe to repeat."""
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            os.close(file)
+
+    def remove(self) -> None:
+        """Remove the lock's file, while holding it, and release it. Safe to repeat."""
+        # Somebody who removed it before us may have let another process make the next one.
+        if self._file >= 0 and _is_same(self._path, self._file):
+            self._path.unlink(missing_ok=True)
+        self.release()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock for the length of a block; its file goes with it."""
+    lock = HostLock.take(path)
+    try:
+        yield
+    finally:
+        lock.remove()
+
+
+def _is_same(path: Path, file: int) -> bool:
+    try:
+        named = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    opened = os.fstat(file)
+    return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)

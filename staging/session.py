@@ -1,0 +1,245 @@
+"""All files of one run: located, staged in, reserved, published, cleaned up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import CacheUnusable, InputModified
+from rootcellar.staging.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.publication import Publication, Published
+from rootcellar.staging.workdir import Workdir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from rootcellar.schemas.ref import Kind, Pin
+    from rootcellar.staging.cache import Cache
+    from rootcellar.staging.output import Output
+    from rootcellar.staging.stores.location import Stores
+    from rootcellar.staging.stores.store import Progress
+
+__all__ = ["Located", "StagedFile", "StagingSession"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One state of what lies at a URI. A ref's URI, kind and pin make one too.
+
+    Attributes:
+        pin: Of the file; for a folder, of its manifest or of its listing.
+    """
+
+    uri: str
+    kind: Kind
+    pin: Pin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedFile:
+    """A file or folder that lies ready for the body.
+
+    Attributes:
+        path: In the workdir, read-only.
+        digest: Of the file, or of the folder's manifest.
+        pin: Which state it is. Not the one that was located if that was replaced meanwhile.
+        hit: All bytes were on the host.
+        members: Number of files of a folder; None for a file.
+    """
+
+    uri: str
+    kind: Kind
+    path: Path
+    digest: Digest
+    size_bytes: int
+    pin: Pin
+    hit: bool
+    transferred_bytes: int
+    seconds: float
+    members: int | None
+
+
+class StagingSession:
+    """One run's files. A context manager: its end drops what is not published, and the workdir.
+
+    Args:
+        stores: Where URIs lead.
+        cache: Of this host.
+        run_uid: Names the workdir; each run has its own.
+        progress: Hears of all transfers.
+    """
+
+    def __init__(
+        self, stores: Stores, cache: Cache, *, run_uid: str, progress: Progress | None = None
+    ) -> None:
+        self._stores = stores
+        self._cache = cache
+        self._run_uid = run_uid
+        self._progress = progress
+        self._publication = Publication(stores, progress)
+
+    def __enter__(self) -> Self:
+        self._pid = os.getpid()
+        self._workdir = Workdir(self._cache, self._run_uid)
+        self._cache = self._cache.within(self._workdir.aside)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # A child that a body forked, and that leaves by an error, has a copy of us and no more.
+        if self._pid == os.getpid():
+            self.close()
+
+    def close(self) -> None:
+        """Drop what is not published, and the workdir. Safe to repeat."""
+        try:
+            self._publication.abort()
+        finally:
+            self._close_workdir()
+
+    @property
+    def workdir(self) -> Path:
+        """The run's folder, with `in`, `out` and `tmp`."""
+        return self._workdir.path
+
+    def locate(self, uri: str, kind: Kind) -> Located | None:
+        """Return the state of what lies at a logical URI now, or None if nothing does.
+
+        Raises:
+            InvalidKey: The URI could address something else.
+            StoreError: The store is missing, refuses or does not answer.
+        """
+        address = self._stores.store_for(uri.rstrip("/"))
+        pin = address.store.stat(address.key) if kind == "file" else pin_of_folder(address)
+        return None if pin is None else Located(uri, kind, pin)
+
+    def stage_in(
+        self,
+        located: Located,
+        *,
+        argument: str,
+        name: str,
+        ordinal: int = 0,
+        expected: Digest | None = None,
+    ) -> StagedFile:
+        """Place a file or folder in the workdir, read-only, downloading what the host lacks.
+
+        With `expected`, such as a ref's digest, its content is staged or nothing: from the cache,
+        from an old version that the store keeps, or from an object that holds the same bytes.
+
+        Args:
+            located: What `locate` gave, or a ref's.
+            argument: Name of the parameter.
+            name: What the file or folder is called in the workdir.
+            ordinal: Position within a fan-in, from 0.
+            expected: Digest of the file, or of the folder's manifest.
+
+        Raises:
+            ArtifactNotFound: It is gone, or was replaced by something not expected.
+            DigestMismatch: The stored bytes are not the ones that were promised.
+            ObjectChanged: It was replaced each time it was read.
+            CacheUnusable: There is no space, for instance.
+        """
+        started = time.monotonic()
+        address = self._stores.store_for(located.uri.rstrip("/"))
+        members: int | None = None
+        if located.kind == "file":
+            cached = self._cache.fetch(
+                address, located.pin, expected=expected, progress=self._progress
+            )
+            path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
+            entries, digest, pin = [cached], cached.digest, cached.pin
+        else:
+            folders = FolderInput(self._cache, self._progress)
+            folder = folders.fetch(address, located.pin, expected=expected)
+            path = self._workdir.place_folder(
+                folder.members, argument=argument, ordinal=ordinal, name=name
+            )
+            entries, digest, pin = list(folder.members.values()), folder.manifest.digest, folder.pin
+            members = len(entries)
+        return StagedFile(
+            uri=located.uri,
+            kind=located.kind,
+            path=path,
+            digest=digest,
+            size_bytes=sum(entry.size_bytes for entry in entries),
+            pin=pin,
+            hit=all(entry.hit for entry in entries),
+            transferred_bytes=sum(entry.transferred_bytes for entry in entries),
+            seconds=time.monotonic() - started,
+            members=members,
+        )
+
+    def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
+        """Return a path in the workdir that the body may write a file or folder to."""
+        return self._workdir.reserve(argument, name, ordinal=ordinal)
+
+    def check_inputs(self) -> None:
+        """Drop from the cache what the body changed of its inputs.
+
+        Raises:
+            InputModified: It changed some.
+        """
+        modified = self._workdir.modified_inputs()
+        for placed in modified:
+            self._cache.forget(placed.digest)
+        if modified:
+            arguments = ", ".join(sorted({placed.argument for placed in modified}))
+            raise InputModified(
+                f"the body changed files of its inputs: {arguments}",
+                remedy="Copy an input into the temporary folder before changing it",
+            )
+
+    def prepare_output(self, output: Output) -> None:
+        """Check and transfer one output, visible to nobody before `publish`.
+
+        Raises:
+            MissingOutput, ContentError, StoreError: See `Publication.prepare`.
+        """
+        self._publication.prepare(output)
+
+    def publish(self) -> tuple[Published, ...]:
+        """Make all prepared outputs visible, in the order of preparation.
+
+        Their bytes are then in the cache too, for the next task on this host.
+
+        Raises:
+            ContentError, StoreError: See `Publication.commit`.
+        """
+        published = self._publication.commit()
+        try:
+            self._keep_published()
+        except CacheUnusable as error:
+            # The outputs are published; that the next task downloads them is no reason to fail.
+            _log.warning("Published outputs could not be kept on this host. %s", error)
+        return published
+
+    def _keep_published(self) -> None:
+        for file in self._publication.local_files():
+            self._cache.add(file.path, file.digest)
+            self._cache.remember(file.address, file.pin, file.digest)
+        for manifest in self._publication.manifests():
+            digest = Digest.of(manifest.text)
+            path = self._workdir.aside / f"manifest-{digest.hex}"
+            path.write_bytes(manifest.text)
+            self._cache.add(path, digest)
+            self._cache.remember(manifest.address, manifest.pin, digest)
+
+    def _close_workdir(self) -> None:
+        try:
+            self._workdir.close()
+        except CacheUnusable as error:
+            # What ended the run is worth more than this, and the next sweep removes the rest.
+            _log.warning("A workdir could not be removed. %s", error)
