@@ -1,0 +1,1 @@
+"""The rows: tables, engine, migrations, recording, lineage, views."""

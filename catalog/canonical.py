@@ -1,0 +1,69 @@
+"""Canonical JSON and text that every database takes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rootcellar.schemas.digest import Digest
+
+__all__ = ["clean_json", "clean_text", "digest_of", "key_text", "short_digest"]
+
+_SHORT_BYTES = 16
+
+
+def clean_text(text: str) -> str:
+    r"""Return `text` with NUL and lone surrogates written out as `\x00` and `\udc80`.
+
+    Postgres refuses both, and tracebacks and file names carry them.
+    """
+    if "\0" in text:
+        text = text.replace("\0", "\\x00")
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def clean_json(value: Any) -> Any:
+    """Return the JSON value with clean text; NaN and infinities become their names.
+
+    What is no JSON value at all is recorded as its text: a strange argument must not cost a run
+    its row.
+    """
+    match value:
+        case str():
+            return clean_text(str(value))
+        case bool() | int() | None:
+            return value
+        case float():
+            return float(value) if math.isfinite(value) else str(float(value))
+        case Mapping():
+            return {clean_text(str(name)): clean_json(item) for name, item in value.items()}
+        case list() | tuple():
+            return [clean_json(item) for item in value]
+        case _:
+            return clean_text(str(value))
+
+
+def key_text(key: Mapping[str, Any]) -> str:
+    """Return a key as JSON text, its fields in the order they were given."""
+    return json.dumps(clean_json(key), ensure_ascii=False, separators=(",", ":"))
+
+
+def digest_of(value: Any) -> Digest:
+    """Return the digest of a JSON value; the order of mapping fields does not count."""
+    return Digest.of(_sorted_text(value))
+
+
+def short_digest(value: Any) -> bytes:
+    """Return 16 bytes that stand for a JSON value in a unique index.
+
+    Postgres cannot index texts beyond 2.7 kB, which a URI may exceed.
+    """
+    return bytes.fromhex(digest_of(value).hex)[:_SHORT_BYTES]
+
+
+def _sorted_text(value: Any) -> bytes:
+    return json.dumps(clean_json(value), sort_keys=True, separators=(",", ":")).encode()
