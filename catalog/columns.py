@@ -1,0 +1,86 @@
+"""Column types that mean the same in SQLite and Postgres."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, BigInteger, Integer, String, Text, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+from rootcellar.catalog.canonical import clean_json, clean_text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+    from sqlalchemy.types import TypeEngine
+
+__all__ = ["BigId", "CleanJson", "CleanText", "UtcTime"]
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+"""Row ids. Only a column of type INTEGER is SQLite's row id and numbers itself."""
+
+_TIME_WIDTH = 32
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Aware UTC times with microseconds.
+
+    SQLite keeps them as text of one width, so that they sort.
+
+    Raises:
+        ValueError: A time without a zone is written.
+    """
+
+    impl = String(_TIME_WIDTH)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type this database stores."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(String(_TIME_WIDTH))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Turn an aware time into what is stored."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            msg = f"a time without a zone: {value.isoformat()}; use datetime.now(UTC)"
+            raise ValueError(msg)
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """Turn what was stored into an aware UTC time."""
+        if value is None:
+            return None
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return time.astimezone(UTC)
+
+
+class CleanText(TypeDecorator[str]):
+    """Text without NUL or lone surrogates, whatever is written."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """Write out what databases refuse."""
+        return None if value is None else clean_text(value)
+
+
+class CleanJson(TypeDecorator[Any]):
+    """A JSON value: JSONB in Postgres, text in SQLite; None is NULL."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type this database stores."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(JSONB(none_as_null=True))
+        return dialect.type_descriptor(JSON(none_as_null=True))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002  # SQLAlchemy's signature
+        """Write out what databases refuse."""
+        return clean_json(value)

@@ -1,0 +1,311 @@
+"""The one door to a database: connections per process, transactions, errors in our words."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+)
+from sqlalchemy.exc import (
+    TimeoutError as PoolTimeout,
+)
+
+from rootcellar.catalog.canonical import clean_text
+from rootcellar.catalog.mounts import network_file_system
+from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import URL, Connection, Engine
+
+__all__ = ["Database"]
+
+_T = TypeVar("_T")
+
+_BUSY_SECONDS = 60
+_CONNECT_SECONDS = 10
+_ATTEMPTS = 5
+_SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
+_BEGIN = "rootcellar_begin"
+_POSTGRES_DEFAULTS = {"connect_timeout": _CONNECT_SECONDS, "application_name": "rootcellar"}
+
+_PRIMARY = 0xFF  # the part of SQLite's error codes that is documented for all of a kind
+_WRITABLE = "Let this user write the file and its folder: readers need that too"
+_LASTING = {
+    sqlite3.SQLITE_ERROR: "Run `rootcellar doctor`",
+    sqlite3.SQLITE_READONLY: _WRITABLE,
+    sqlite3.SQLITE_PERM: _WRITABLE,
+}
+
+# Engines made before a fork. Their connections belong to the parent: closing an inherited SQLite
+# connection, which is what collecting it does, would drop locks and the journal under the parent.
+_inherited: list[Engine] = []
+
+
+class _FileId(NamedTuple):
+    """Which file stands under a name."""
+
+    device: int
+    inode: int
+
+
+class Database:
+    """A catalog's database: one engine per process, made on first use, never before a fork.
+
+    Args:
+        url: `sqlite:////absolute/path.sqlite` or `postgresql://user:password@host/name`.
+
+    Raises:
+        CatalogError: The URL is none of these.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _checked(url)
+        self._guard = threading.Lock()
+        self._engine: Engine | None = None
+        self._pid = 0
+        self._file: _FileId | None = None
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without password and options: fit for messages."""
+        bare = self._url.set(drivername=self._url.get_backend_name(), query={})
+        return bare.render_as_string(hide_password=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True for a file of this host."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        return Path(str(self._url.database))
+
+    @property
+    def engine(self) -> Engine:
+        """This process's engine."""
+        with self._guard:
+            if self._engine is None or self._pid != os.getpid():
+                if self._engine is not None:
+                    _inherited.append(self._engine)
+                self._engine, self._pid = self._new_engine(), os.getpid()
+            return self._engine
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """Return what `work` reads in one transaction.
+
+        Raises:
+            CatalogUnavailable: The database cannot be reached.
+        """
+        with self._transaction(self.engine) as connection:
+            return work(connection)
+
+    def write(self, work: Callable[[Connection], _T]) -> _T:
+        """Return what `work` did in one transaction; repeated if the database chose it as a victim.
+
+        Raises:
+            CatalogUnavailable: The database cannot be reached, or was busy for a minute.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._transaction(self.writer) as connection:
+                    return work(connection)
+            except CatalogUnavailable as error:
+                if attempt == _ATTEMPTS or not _is_victim(error.__cause__):
+                    raise
+                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter
+        raise AssertionError  # pragma: no cover  # the last attempt returns or raises
+
+    @property
+    def writer(self) -> Engine:
+        """The engine whose transactions take SQLite's write lock when they begin.
+
+        A transaction that reads first and writes later fails at once if another wrote meanwhile;
+        the busy timeout does not help it.
+        """
+        return self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+    @contextmanager
+    def by_hand(self) -> Iterator[Connection]:
+        """Give a SQLite connection whose transactions the caller begins and commits himself."""
+        by_hand = self.engine.execution_options(**{_BEGIN: ""})
+        with self._translated(), by_hand.connect() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close this process's connections; the next use opens new ones."""
+        with self._guard:
+            if self._engine is not None and self._pid == os.getpid():
+                self._engine.dispose()
+                self._engine = None
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        with self._translated(), engine.begin() as connection:
+            if self.is_sqlite:
+                self._refuse_replaced()
+            yield connection
+
+    def _refuse_replaced(self) -> None:
+        """Refuse a file that is another than at first, or none.
+
+        SQLite would go on writing into the one that nobody finds again; and a new one does not
+        hold the rows whose ids this process has learnt.
+        """
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise CatalogUnavailable(
+                f"the file of the catalog {self.shown_url} was removed while it was in use",
+                remedy="Put it back, or start this process anew to begin a new catalog",
+            ) from error
+        now = _FileId(found.st_dev, found.st_ino)
+        self._file = self._file or now
+        if now != self._file:
+            raise CatalogError(
+                f"the file of the catalog {self.shown_url} was replaced while it was in use",
+                remedy="Start this process anew",
+            )
+
+    def _new_engine(self) -> Engine:
+        if self.is_sqlite:
+            return self._sqlite_engine()
+        return create_engine(
+            self._url,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={
+                name: value
+                for name, value in _POSTGRES_DEFAULTS.items()
+                if name not in self._url.query
+            },
+        )
+
+    def _sqlite_engine(self) -> Engine:
+        kind = network_file_system(self.path.absolute().parent)
+        if kind:
+            raise CatalogError(
+                f"SQLite cannot be shared safely on a network file system ({kind}): "
+                f"{self.shown_url}",
+                remedy="Put the catalog on a local disk, or use Postgres",
+            )
+        engine = create_engine(
+            self._url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            lasting = _lasting(error)
+            if lasting:
+                raise CatalogError(
+                    f"the catalog {self.shown_url} refused: {_reason(error)}", remedy=lasting
+                ) from error
+            raise CatalogUnavailable(
+                f"the catalog {self.shown_url} is unavailable: {_reason(error)}",
+                remedy="Check that the database runs and can be reached, then try again",
+            ) from error
+        except PoolTimeout as error:
+            raise CatalogUnavailable(
+                f"no free connection to the catalog {self.shown_url}",
+                remedy="Try again, or use fewer threads",
+            ) from error
+        except DBAPIError as error:
+            raise CatalogError(
+                f"the catalog {self.shown_url} refused: {_reason(error)}",
+                remedy="Run `rootcellar doctor`",
+            ) from error
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise CatalogError(
+            "the catalog's URL cannot be read",
+            remedy="Use sqlite:////absolute/path.sqlite or postgresql://user@host/name",
+        ) from error
+    name = parsed.get_backend_name()
+    if name in {"postgresql", "postgres"}:
+        # Named, because the default driver differs between SQLAlchemy 2.0 and 2.1.
+        return parsed.set(drivername="postgresql+psycopg")
+    if name == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed.set(drivername="sqlite+pysqlite")
+    raise CatalogError(
+        f"a catalog cannot be kept in {parsed.drivername!r} without a file"
+        if name == "sqlite"
+        else f"a catalog cannot be kept in {parsed.drivername!r}",
+        remedy="Use sqlite:////absolute/path.sqlite or postgresql://user@host/name",
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver's own BEGIN is off: it comes too late, and it commits around DDL.
+    connection.isolation_level = None
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        _switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # Needs the file alone, and does not wait for it: several processes may open a new one.
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter
+        else:
+            return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
+    if statement:
+        connection.exec_driver_sql(statement)
+
+
+def _lasting(error: DBAPIError) -> str:
+    """Return the remedy for what another try cannot mend, or empty.
+
+    SQLite's driver calls nearly everything an operational error.
+    """
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is None:
+        return ""
+    return _LASTING.get(code & _PRIMARY, "")
+
+
+def _is_victim(error: BaseException | None) -> bool:
+    original: Any = getattr(error, "orig", None)
+    return getattr(original, "sqlstate", None) in {_SERIALIZATION_FAILURE, _DEADLOCK}
+
+
+def _reason(error: DBAPIError) -> str:
+    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+    return clean_text(lines[0]).rstrip(".")

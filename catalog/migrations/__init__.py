@@ -1,0 +1,1 @@
+"""Alembic's tree: one environment, and in `versions` one module per revision."""

@@ -1,0 +1,1 @@
+"""The revisions. One that was released never changes and never disappears."""

@@ -1,0 +1,41 @@
+"""Which kind of file system a path lies on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+__all__ = ["network_file_system"]
+
+_NETWORK = frozenset(
+    {
+        *("nfs", "nfs3", "nfs4", "cifs", "smb", "smb3", "smbfs", "afs"),
+        *("lustre", "gpfs", "beegfs", "ceph", "glusterfs", "orangefs", "pvfs2"),
+    }
+)
+_MOUNT_TABLE = Path("/proc/self/mountinfo")
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def network_file_system(path: Path, mount_table: Path = _MOUNT_TABLE) -> str:
+    """Return the kind of network file system that `path` lies on, or empty for a local one.
+
+    FUSE mounts count as networks: buckets and sshfs are mounted that way. Where there is no mount
+    table (not Linux) nothing is known, and empty is returned.
+
+    Source: https://sqlite.org/wal.html, "all processes must be on the same host computer".
+    """
+    try:
+        lines = mount_table.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    target = path.resolve()
+    deepest, kind = -1, ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        point = Path(_ESCAPED.sub(lambda match: chr(int(match[1], 8)), before.split()[4]))
+        # Of equally deep mounts the last one hides the others.
+        if target.is_relative_to(point) and len(point.parts) >= deepest:
+            deepest, kind = len(point.parts), after.split()[0]
+    is_network = kind in _NETWORK or kind == "fuse" or kind.startswith("fuse.")
+    return kind if is_network else ""

@@ -1,0 +1,246 @@
+"""Entering runs: one short transaction when a run starts, one when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, select, update
+
+from rootcellar.catalog.identities import Identities
+from rootcellar.catalog.tables import run, run_error, run_input, run_output
+from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
+from rootcellar.catalog.versioning import claim, ensure_versions
+from rootcellar.schemas.record import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from rootcellar.catalog.engine import Database
+    from rootcellar.schemas.record import (
+        ErrorRecord,
+        RunEnded,
+        RunStarted,
+        TypeRecord,
+        VersionRecord,
+    )
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Writes records into one database.
+
+    Every method is safe to repeat: a record that was entered before changes nothing. Records of a
+    run may arrive in any order.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._identities = Identities(database)
+
+    def declare(self, types: Iterable[TypeRecord]) -> None:
+        """Enter the current definitions of these types."""
+        self._identities.declare(types)
+
+    def start_run(self, record: RunStarted) -> None:
+        """Enter a run as running, or complete one whose end came first."""
+        row = self._start_row(record)
+        self._database.write(lambda connection: _start(connection, row))
+
+    def finish_run(self, record: RunEnded) -> None:
+        """Enter how a run ended, with everything it read and made."""
+        versions = _versions(record)
+        types = self._identities.types({version.ref.type for version in versions})
+        self._database.write(lambda connection: _finish(connection, record, versions, types))
+
+    def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
+        """Mark runs that are still running as lost; return how many were."""
+        wanted = sorted(set(uids))
+        return self._database.write(lambda connection: _mark_lost(connection, wanted, at))
+
+    def _start_row(self, record: RunStarted) -> dict[str, Any]:
+        return {
+            **_NOT_ENDED,
+            "uid": record.uid,
+            "kind": record.kind,
+            "task_id": self._identities.task(record.task),
+            "celery_task_id": record.task_id,
+            "root_id": record.root_id,
+            "parent_id": record.parent_id,
+            "group_id": record.group_id,
+            "parent_run": record.parent_run,
+            "retries": record.retries,
+            "redelivered": record.redelivered,
+            "queue": record.queue,
+            "arguments": record.arguments,
+            "arguments_digest": record.arguments_digest,
+            "code_id": self._identities.code(record.code),
+            "environment_id": self._identities.environment(record.environment),
+            "host": record.host,
+            "pid": record.pid,
+            "started_at": record.started_at,
+        }
+
+
+_NOT_ENDED: dict[str, Any] = {
+    "state": RunState.RUNNING,
+    "stage_in_ms": 0,
+    "body_ms": 0,
+    "stage_out_ms": 0,
+    "downloaded_bytes": 0,
+    "uploaded_bytes": 0,
+}
+_NOT_STARTED: dict[str, Any] = {
+    **_NOT_ENDED,
+    "kind": "",
+    "celery_task_id": "",
+    "root_id": "",
+    "parent_id": "",
+    "group_id": "",
+    "parent_run": "",
+    "retries": 0,
+    "redelivered": False,
+    "queue": "",
+    "arguments": {},
+    "host": "",
+    "pid": 0,
+}
+
+
+_LOCKED = select(run.c.id, run.c.state).where(run.c.uid == bindparam("of_uid")).with_for_update()
+_ENDED = (
+    *("state", "ended_at", "stage_in_ms", "body_ms", "stage_out_ms"),
+    *("downloaded_bytes", "uploaded_bytes", "reuse_key", "reused_run"),
+)
+_END = (
+    update(run)
+    .where(run.c.id == bindparam("of_run"))
+    .values({name: bindparam(f"new_{name}") for name in _ENDED})
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    row_id: int
+    is_final: bool
+
+
+def _start(connection: Connection, row: Mapping[str, Any]) -> None:
+    if insert_new(connection, run, [row], run.c.id):
+        return
+    started = {name: value for name, value in row.items() if name not in _NOT_ENDED}
+    stub = (run.c.uid == row["uid"]) & run.c.task_id.is_(None)
+    connection.execute(update(run).where(stub).values(started))
+
+
+def _finish(
+    connection: Connection,
+    record: RunEnded,
+    versions: Sequence[VersionRecord],
+    types: Mapping[str, int],
+) -> None:
+    opened = _open(connection, record)
+    if opened.is_final:
+        return
+    ids = ensure_versions(connection, versions, types) if versions else {}
+    made = [item.version for item in record.outputs if item.mode == "created"]
+    claim(connection, opened.row_id, made)
+    insert_missing(connection, run_input, _input_rows(opened.row_id, record, ids))
+    insert_missing(connection, run_output, _output_rows(opened.row_id, record, ids))
+    if record.error is not None:
+        insert_missing(connection, run_error, [_error_row(opened.row_id, record.error)])
+    connection.execute(_END, {"of_run": opened.row_id, **_end_row(record)})
+
+
+def _open(connection: Connection, record: RunEnded) -> _Open:
+    """Lock the run's row; make one if its start is still on its way."""
+    wanted = {"of_uid": record.uid}
+    found = connection.execute(_LOCKED, wanted).first()
+    if found is None:
+        stub = {**_NOT_STARTED, "uid": record.uid, "started_at": record.ended_at}
+        insert_missing(connection, run, [stub])
+        found = connection.execute(_LOCKED, wanted).one()
+    # A run taken for lost may still report its end: the report knows better.
+    return _Open(found.id, found.state not in {RunState.RUNNING, RunState.LOST})
+
+
+def _versions(record: RunEnded) -> list[VersionRecord]:
+    read = [item.version for item in record.inputs if item.version is not None]
+    return read + [item.version for item in record.outputs]
+
+
+def _input_rows(run_id: int, record: RunEnded, ids: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": run_id,
+            "argument": item.argument,
+            "ordinal": item.ordinal,
+            "version_id": None if item.version is None else ids[item.version.ref.version],
+            "cache": item.cache,
+            "transferred_bytes": item.transferred_bytes,
+            "duration_ms": _ms(item.seconds),
+        }
+        for item in sorted(record.inputs, key=lambda item: (item.argument, item.ordinal))
+    ]
+
+
+def _output_rows(run_id: int, record: RunEnded, ids: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": run_id,
+            "argument": item.argument,
+            "ordinal": item.ordinal,
+            "version_id": ids[item.version.ref.version],
+            "mode": item.mode,
+            "transferred_bytes": item.transferred_bytes,
+            "duration_ms": _ms(item.seconds),
+        }
+        for item in sorted(record.outputs, key=lambda item: (item.argument, item.ordinal))
+    ]
+
+
+def _error_row(run_id: int, error: ErrorRecord) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "phase": error.phase,
+        "error": error.error,
+        "message": error.message,
+        "traceback": error.traceback,
+        "cause": error.cause,
+        "transient": error.transient,
+    }
+
+
+def _end_row(record: RunEnded) -> dict[str, Any]:
+    return {
+        "new_state": record.state,
+        "new_ended_at": record.ended_at,
+        "new_stage_in_ms": _ms(record.phases.stage_in),
+        "new_body_ms": _ms(record.phases.body),
+        "new_stage_out_ms": _ms(record.phases.stage_out),
+        "new_downloaded_bytes": record.downloaded_bytes,
+        "new_uploaded_bytes": record.uploaded_bytes,
+        "new_reuse_key": record.reuse_key or None,
+        "new_reused_run": record.reused_run or None,
+    }
+
+
+def _mark_lost(connection: Connection, uids: Sequence[str], at: datetime) -> int:
+    lost = 0
+    for some in chunks(uids):
+        running = run.c.uid.in_(some) & (run.c.state == RunState.RUNNING)
+        query = select(run.c.id).where(running).order_by(run.c.id).with_for_update()
+        ids = connection.execute(query).scalars().all()
+        connection.execute(
+            update(run).where(run.c.id.in_(ids)).values(state=RunState.LOST, ended_at=at)
+        )
+        lost += len(ids)
+    return lost
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,228 @@
+"""Reading runs, what they read and what they made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from rootcellar.catalog import tables as t
+from rootcellar.catalog.lookup import versions_by_id
+from rootcellar.catalog.upserts import chunks
+from rootcellar.catalog.values import Reusable, Run, RunInput, RunOutput
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.record import (
+    CodeIdentity,
+    Environment,
+    ErrorRecord,
+    PhaseSeconds,
+    RunState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row, Select
+
+    from rootcellar.catalog.values import Owner
+
+__all__ = ["find_runs", "inputs", "outputs", "reusable", "run", "runs_by_id", "task_names"]
+
+
+def run(connection: Connection, owner: Owner, uid: str) -> Run | None:
+    """Return the run with this uid."""
+    row = connection.execute(_runs().where(t.run.c.uid == uid)).first()
+    return None if row is None else _run(row, owner)
+
+
+def find_runs(
+    connection: Connection,
+    owner: Owner,
+    *,
+    tasks: Sequence[str] | None,
+    state: RunState | None,
+    since: datetime | None,
+    limit: int,
+) -> list[Run]:
+    """Return runs, the last started first; of these tasks only, unless `tasks` is None."""
+    query = _runs().order_by(t.run.c.started_at.desc(), t.run.c.id.desc()).limit(limit)
+    if tasks is not None:
+        # By id, so that the index on (task_id, started_at) serves filter and order.
+        named = select(t.task.c.id).where(t.task.c.name.in_(tasks))
+        query = query.where(t.run.c.task_id.in_(connection.execute(named).scalars().all()))
+    if state is not None:
+        query = query.where(t.run.c.state == state)
+    if since is not None:
+        query = query.where(t.run.c.started_at >= since)
+    return [_run(row, owner) for row in connection.execute(query)]
+
+
+def task_names(connection: Connection) -> set[str]:
+    """Return the names of all tasks that ran."""
+    return set(connection.execute(select(t.task.c.name)).scalars())
+
+
+def runs_by_id(connection: Connection, owner: Owner, ids: Sequence[int]) -> dict[int, Run]:
+    """Return runs by their row ids."""
+    found: dict[int, Run] = {}
+    for some in chunks(ids):
+        for row in connection.execute(_runs().where(t.run.c.id.in_(some))):
+            found[row.id] = _run(row, owner)
+    return found
+
+
+def inputs(connection: Connection, owner: Owner, uid: str) -> list[RunInput]:
+    """Return what a run read, by argument and position."""
+    rows = _edges(connection, t.run_input, uid)
+    found = versions_by_id(
+        connection, owner, [r.version_id for r in rows if r.version_id is not None]
+    )
+    return [
+        RunInput(
+            argument=row.argument,
+            ordinal=row.ordinal,
+            version=found.get(row.version_id),
+            cache=row.cache,
+            transferred_bytes=row.transferred_bytes,
+            seconds=row.duration_ms / 1000,
+        )
+        for row in rows
+    ]
+
+
+def outputs(connection: Connection, owner: Owner, uid: str) -> list[RunOutput]:
+    """Return what a run made or took over, by argument and position."""
+    rows = _edges(connection, t.run_output, uid)
+    found = versions_by_id(connection, owner, [row.version_id for row in rows])
+    return [
+        RunOutput(
+            argument=row.argument,
+            ordinal=row.ordinal,
+            version=found[row.version_id],
+            mode=row.mode,
+            transferred_bytes=row.transferred_bytes,
+            seconds=row.duration_ms / 1000,
+        )
+        for row in rows
+    ]
+
+
+def reusable(connection: Connection, owner: Owner, reuse_key: str) -> Reusable | None:
+    """Return the outputs of the newest succeeded run with this reuse key."""
+    if not reuse_key:
+        return None
+    query = (
+        select(t.run.c.uid)
+        .where(t.run.c.reuse_key == reuse_key, t.run.c.state == RunState.SUCCEEDED)
+        .order_by(t.run.c.ended_at.desc(), t.run.c.id.desc())
+        .limit(1)
+    )
+    uid = connection.execute(query).scalar()
+    if uid is None:
+        return None
+    return Reusable(run_uid=uid, outputs=tuple(outputs(connection, owner, uid)))
+
+
+def _edges(connection: Connection, table: Any, uid: str) -> list[Row[Any]]:
+    query = (
+        select(table)
+        .join(t.run, t.run.c.id == table.c.run_id)
+        .where(t.run.c.uid == uid)
+        .order_by(table.c.argument, table.c.ordinal)
+    )
+    return list(connection.execute(query))
+
+
+def _runs() -> Select[Any]:
+    environment_columns = (
+        t.environment.c.python,
+        t.environment.c.platform,
+        t.environment.c.packages,
+    )
+    code_columns = (t.code.c.source_digest, t.code.c.git_commit, t.code.c.git_dirty)
+    error_columns = (column for column in t.run_error.c if column.name != "run_id")
+    return (
+        select(
+            t.run,
+            t.task.c.name.label("task"),
+            t.code.c.qualname,
+            *code_columns,
+            *environment_columns,
+            t.environment.c.image,
+            *error_columns,
+        )
+        .select_from(t.run)
+        .outerjoin(t.task, t.task.c.id == t.run.c.task_id)
+        .outerjoin(t.code, t.code.c.id == t.run.c.code_id)
+        .outerjoin(t.environment, t.environment.c.id == t.run.c.environment_id)
+        .outerjoin(t.run_error, t.run_error.c.run_id == t.run.c.id)
+    )
+
+
+def _run(row: Row[Any], owner: Owner) -> Run:
+    return Run(
+        uid=row.uid,
+        kind=row.kind,
+        task=row.task or "",
+        state=RunState(row.state),
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        task_id=row.celery_task_id,
+        root_id=row.root_id,
+        parent_id=row.parent_id,
+        group_id=row.group_id,
+        parent_run=row.parent_run,
+        retries=row.retries,
+        redelivered=row.redelivered,
+        queue=row.queue,
+        arguments=row.arguments,
+        arguments_digest=Digest(row.arguments_digest) if row.arguments_digest else None,
+        code=_code(row),
+        environment=_environment(row),
+        host=row.host,
+        pid=row.pid,
+        phases=PhaseSeconds(
+            stage_in=row.stage_in_ms / 1000,
+            body=row.body_ms / 1000,
+            stage_out=row.stage_out_ms / 1000,
+        ),
+        downloaded_bytes=row.downloaded_bytes,
+        uploaded_bytes=row.uploaded_bytes,
+        reuse_key=row.reuse_key or "",
+        reused_run=row.reused_run or "",
+        error=_error(row),
+        catalog=owner,
+    )
+
+
+def _code(row: Row[Any]) -> CodeIdentity | None:
+    if row.qualname is None:
+        return None
+    return CodeIdentity(
+        qualname=row.qualname,
+        source_digest=Digest(row.source_digest),
+        git_commit=row.git_commit,
+        git_dirty=row.git_dirty,
+    )
+
+
+def _environment(row: Row[Any]) -> Environment | None:
+    if row.python is None:
+        return None
+    return Environment(
+        python=row.python, platform=row.platform, packages=row.packages, image=row.image
+    )
+
+
+def _error(row: Row[Any]) -> ErrorRecord | None:
+    if row.phase is None:
+        return None
+    return ErrorRecord(
+        phase=row.phase,
+        error=row.error,
+        message=row.message,
+        traceback=row.traceback,
+        cause=row.cause,
+        transient=row.transient,
+    )

@@ -1,0 +1,258 @@
+"""Versions as rows, inside a run's transaction.
+
+Every writer takes rows in one order (contents, artifacts, keys, heads, versions, locations), and
+within a table in the order of their natural keys, so that none waits for another in a circle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import bindparam, select, update
+
+from rootcellar.catalog.artifacts import (
+    ArtifactName,
+    ContentName,
+    ensure_artifacts,
+    ensure_contents,
+)
+from rootcellar.catalog.canonical import clean_text, short_digest
+from rootcellar.catalog.heads import lock_heads, move_heads
+from rootcellar.catalog.tables import LocationState, location, version
+from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from rootcellar.catalog.heads import Head
+    from rootcellar.schemas.record import VersionRecord
+
+__all__ = ["claim", "ensure_versions"]
+
+# Built once: for statements as small as these, building costs more than running.
+_CLAIM = (
+    update(version)
+    .where(version.c.uid == bindparam("of_uid"), version.c.run_id.is_(None))
+    .values(
+        run_id=bindparam("by_run"),
+        origin="run",
+        media_type=bindparam("new_media_type"),
+        row_count=bindparam("new_row_count"),
+        schema_fingerprint=bindparam("new_fingerprint"),
+    )
+)
+_KNOWN = select(version.c.uid, version.c.id).where(
+    version.c.uid.in_(bindparam("uids", expanding=True))
+)
+_SEEN = (
+    select(
+        version.c.artifact_id,
+        version.c.content_id,
+        location.c.uri_digest,
+        location.c.pin_etag,
+        location.c.pin_version,
+        version.c.id,
+    )
+    .join(location, location.c.version_id == version.c.id)
+    .where(
+        location.c.uri_digest.in_(bindparam("places", expanding=True)),
+        version.c.content_id.in_(bindparam("contents", expanding=True)),
+    )
+    .order_by(version.c.id)
+)
+_PRESENT = (
+    select(location.c.uri_digest, location.c.version_id)
+    .join(version, version.c.id == location.c.version_id)
+    .where(
+        location.c.uri_digest.in_(bindparam("places", expanding=True)),
+        location.c.state == LocationState.PRESENT,
+    )
+    .order_by(version.c.recorded_at, version.c.id)
+)
+
+
+class _Sighting(NamedTuple):
+    """Which bytes of which artifact stood where in which state.
+
+    Two sightings of foreign bytes that agree in all of it are one version.
+    """
+
+    artifact_id: int
+    content_id: int
+    uri_digest: bytes
+    etag: str
+    version_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A record on its way into the tables."""
+
+    record: VersionRecord
+    sighting: _Sighting
+
+    @property
+    def uid(self) -> str:
+        return self.record.ref.version
+
+    @property
+    def is_foreign(self) -> bool:
+        return self.record.origin == "observed"
+
+
+def ensure_versions(
+    connection: Connection, records: Iterable[VersionRecord], types: Mapping[str, int]
+) -> dict[str, int]:
+    """Return version ids by the uids in `records`, after inserting those not known yet.
+
+    A sighting of foreign bytes that are known already, in the same artifact, place, state and with
+    the same digest, gets the id of the known version: its own uid is not entered.
+
+    Args:
+        types: Ids of all types the records name.
+    """
+    wanted = {record.ref.version: record for record in records}
+    known = _known(connection, wanted)
+    missing = [record for uid, record in sorted(wanted.items()) if uid not in known]
+    if not missing:
+        return known
+    entries = _entries(connection, missing, types)
+    heads = lock_heads(connection, {entry.sighting.artifact_id for entry in entries})
+    # While this waited for the heads, another run may have recorded the same versions.
+    known |= _known(connection, [entry.uid for entry in entries])
+    known |= _seen_before(connection, [one for one in entries if one.is_foreign])
+    fresh = [entry for entry in entries if entry.uid not in known]
+    originals = _originals(fresh)
+    ids = _insert(connection, [one for one in fresh if originals[one.uid] == one.uid], heads)
+    return known | {uid: ids[original] for uid, original in originals.items()}
+
+
+def claim(connection: Connection, run_id: int, made: Sequence[VersionRecord]) -> None:
+    """Enter the run as the producer of versions that have none yet.
+
+    One that was read before its producer's record arrived was taken for foreign bytes; what the
+    producer says of it is the truth.
+    """
+    claims = [
+        {
+            "of_uid": record.ref.version,
+            "by_run": run_id,
+            "new_media_type": record.media_type,
+            "new_row_count": record.row_count,
+            "new_fingerprint": record.schema_fingerprint,
+        }
+        for record in sorted(made, key=lambda record: record.ref.version)
+    ]
+    if claims:
+        connection.execute(_CLAIM, claims)
+
+
+def _known(connection: Connection, uids: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in chunks(sorted(uids)):
+        found.update((row.uid, row.id) for row in connection.execute(_KNOWN, {"uids": some}))
+    return found
+
+
+def _entries(
+    connection: Connection, records: Sequence[VersionRecord], types: Mapping[str, int]
+) -> list[_Entry]:
+    """Return the records with the rows they hang on, in the order they were made."""
+    contents = ensure_contents(connection, records)
+    artifacts = ensure_artifacts(connection, records, types)
+    return [
+        _Entry(
+            record,
+            _Sighting(
+                artifacts[ArtifactName.of(record, types)],
+                contents[ContentName.of(record)],
+                short_digest(record.ref.uri),
+                clean_text(record.ref.pin.etag),
+                clean_text(record.ref.pin.version_id),
+            ),
+        )
+        for record in sorted(records, key=lambda one: (one.recorded_at, one.ref.version))
+    ]
+
+
+def _seen_before(connection: Connection, entries: Sequence[_Entry]) -> dict[str, int]:
+    """Return the ids of the versions that sightings repeat, by the sightings' uids."""
+    known: dict[_Sighting, int] = {}
+    for some in chunks(entries):
+        wanted = {
+            "places": sorted({entry.sighting.uri_digest for entry in some}),
+            "contents": sorted({entry.sighting.content_id for entry in some}),
+        }
+        for artifact_id, content_id, place, *state, row_id in connection.execute(_SEEN, wanted):
+            known[_Sighting(artifact_id, content_id, bytes(place), *state)] = row_id
+    return {entry.uid: known[entry.sighting] for entry in entries if entry.sighting in known}
+
+
+def _originals(entries: Sequence[_Entry]) -> dict[str, str]:
+    """Return for each uid the one to enter: its own, or that of the sighting it repeats."""
+    first: dict[_Sighting, str] = {}
+    return {
+        entry.uid: first.setdefault(entry.sighting, entry.uid) if entry.is_foreign else entry.uid
+        for entry in entries
+    }
+
+
+def _insert(
+    connection: Connection, entries: Sequence[_Entry], heads: Mapping[int, Head]
+) -> dict[str, int]:
+    rows = [_version_row(entry, heads[entry.sighting.artifact_id]) for entry in entries]
+    inserted = insert_new(connection, version, rows, version.c.uid, version.c.id)
+    ids: dict[str, int] = {row.uid: row.id for row in inserted}
+    places = [_location_row(ids[entry.uid], entry) for entry in entries]
+    insert_missing(connection, location, places)
+    _supersede(connection, sorted({entry.sighting.uri_digest for entry in entries}))
+    move_heads(connection, heads, ids)
+    return ids
+
+
+def _version_row(entry: _Entry, head: Head) -> dict[str, Any]:
+    record = entry.record
+    return {
+        "uid": entry.uid,
+        "artifact_id": entry.sighting.artifact_id,
+        "seq": head.add(entry.uid, record.recorded_at),
+        "content_id": entry.sighting.content_id,
+        "origin": record.origin,
+        "media_type": record.media_type,
+        "row_count": record.row_count,
+        "schema_fingerprint": record.schema_fingerprint,
+        "recorded_at": record.recorded_at,
+    }
+
+
+def _location_row(version_id: int, entry: _Entry) -> dict[str, Any]:
+    return {
+        "version_id": version_id,
+        "uri": entry.record.ref.uri,
+        "uri_digest": entry.sighting.uri_digest,
+        "pin_size": entry.record.ref.pin.size_bytes,
+        "pin_etag": entry.sighting.etag,
+        "pin_version": entry.sighting.version_id,
+        "state": LocationState.PRESENT,
+    }
+
+
+def _supersede(connection: Connection, uri_digests: Sequence[bytes]) -> None:
+    """Leave one version present at each place: the newest."""
+    newest: dict[bytes, int] = {}
+    losers: list[int] = []
+    for some in chunks(uri_digests):
+        for uri_digest, version_id in connection.execute(_PRESENT, {"places": some}):
+            place = bytes(uri_digest)
+            if place in newest:
+                losers.append(newest[place])
+            newest[place] = version_id
+    for some_losers in chunks(sorted(losers)):
+        connection.execute(
+            update(location)
+            .where(location.c.version_id.in_(some_losers))
+            .values(state=LocationState.SUPERSEDED)
+        )

@@ -1,0 +1,261 @@
+"""Creating and upgrading: equal tables, once, and never behind anyone's back."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import get_args
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import CheckConstraint, inspect, text
+
+from rootcellar.catalog import migration
+from rootcellar.catalog.catalog import Catalog
+from rootcellar.catalog.engine import Database
+from rootcellar.catalog.tables import metadata
+from rootcellar.schemas import record
+from rootcellar.schemas.errors import CatalogError, CatalogTooNew, CatalogTooOld
+
+POSTGRES_SCHEMA = """
+SELECT 'column', table_name || '.' || column_name, data_type || is_nullable || is_identity
+FROM information_schema.columns WHERE table_schema = current_schema()
+UNION ALL SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
+UNION ALL SELECT 'index', indexname, regexp_replace(indexdef, 'test_[0-9]+', 'here')
+FROM pg_indexes WHERE schemaname = current_schema()
+"""
+SQLITE_SCHEMA = (
+    "SELECT type, name, replace(replace(sql, char(10), ' '), char(9), '') FROM sqlite_master"
+)
+
+
+@pytest.fixture
+def database(url):
+    """An empty database of each kind."""
+    database = Database(url)
+    if database.is_sqlite:
+        database.path.parent.mkdir()
+    yield database
+    database.dispose()
+
+
+def test_created_and_migrated_tables_are_equal(database):
+    """`create_all` and the revisions, one after another, lead to the same tables."""
+
+    def differences(connection):
+        context = MigrationContext.configure(
+            connection, opts={"version_table": migration.REVISION_TABLE, "compare_type": True}
+        )
+        return compare_metadata(context, metadata)
+
+    def schema(connection):
+        query = SQLITE_SCHEMA if database.is_sqlite else POSTGRES_SCHEMA
+        return {
+            tuple(" ".join(str(field).replace('"', "").split()) for field in row)
+            for row in connection.execute(text(query))
+        }
+
+    def drop(connection):
+        for table in reversed(metadata.sorted_tables):
+            table.drop(connection)
+        connection.execute(text(f"DROP TABLE {migration.REVISION_TABLE}"))
+
+    migration.ensure(database)
+    created, from_created = database.read(schema), database.read(differences)
+    database.write(drop)
+    database.write(lambda connection: command.upgrade(migration.alembic_config(connection), "head"))
+    migrated, from_migrated = database.read(schema), database.read(differences)
+
+    assert [] == from_created == from_migrated
+    assert tidy(created) == tidy(migrated)
+
+
+def tidy(schema):
+    """A table's parts in any order: both ways name all of them."""
+    return {
+        (kind, name, tuple(sorted(definition.replace("(", ",").replace(")", ",").split(","))))
+        if kind == "table"
+        else (kind, name, definition)
+        for kind, name, definition in schema
+    }
+
+
+def test_the_known_head_is_the_scripts_head():
+    """The revision in the code is the last script's."""
+    assert migration.HEAD == ScriptDirectory(str(migration._SCRIPTS)).get_current_head()
+
+
+def test_every_value_a_column_allows_is_a_value_of_its_record():
+    """The words in CHECK constraints are the records' words."""
+    words = vars(record)
+
+    def allowed(table):
+        return {
+            str(check.name): set(str(check.sqltext).split("'")[1::2])
+            for check in metadata.tables[table].constraints
+            if isinstance(check, CheckConstraint)
+        }
+
+    for table, column, name in (
+        ("run_input", "cache", "InputRecord"),
+        ("run_output", "mode", "OutputRecord"),
+        ("version", "origin", "VersionRecord"),
+        ("run", "kind", "RunStarted"),
+    ):
+        expected = set(get_args(eval(words[name].__annotations__[column], words)))
+        found = next(v for k, v in allowed(table).items() if k.endswith(column))
+
+        assert expected == found - {""}
+
+
+def test_a_catalog_of_a_newer_version_is_refused(url, records):
+    """Its revision is unknown here, and guessing would damage it."""
+    with Catalog(url) as catalog:
+        catalog.types()
+        catalog._database.write(
+            lambda connection: connection.execute(
+                text(f"UPDATE {migration.REVISION_TABLE} SET version_num = '9999'")
+            )
+        )
+    with Catalog(url) as catalog:
+        with pytest.raises(CatalogTooNew, match="Upgrade rootcellar"):
+            catalog.types()
+        with pytest.raises(CatalogTooNew):
+            catalog.start_run(records.started())
+        with pytest.raises(CatalogTooNew):
+            catalog.upgrade()
+
+        assert "9999" == catalog.check().revision
+        assert not catalog.check().is_usable
+
+
+NEXT = '''"""A later table."""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+
+def upgrade():
+    op.create_table("later", sa.Column("id", sa.Integer, primary_key=True))
+    with op.batch_alter_table("task", recreate="auto") as batch:
+        batch.add_column(sa.Column("remark", sa.Text))
+        batch.alter_column("name", nullable=True)
+    if {fails}:
+        raise RuntimeError("half-way")
+'''
+
+
+@pytest.fixture
+def next_version(monkeypatch, tmp_path):
+    """Makes this rootcellar one revision newer."""
+
+    def install(*, fails=False):
+        scripts = tmp_path / "scripts"
+        shutil.copytree(migration._SCRIPTS, scripts)
+        (scripts / "versions" / "0002_later.py").write_text(NEXT.replace("{fails}", str(fails)))
+        monkeypatch.setattr(migration, "_SCRIPTS", scripts)
+        monkeypatch.setattr(migration, "HEAD", "0002")
+
+    return install
+
+
+def tables(catalog):
+    """Names of the tables in a database."""
+    return catalog._database.read(lambda connection: set(inspect(connection).get_table_names()))
+
+
+def test_an_older_sqlite_file_is_copied_and_upgraded(sqlite_url, records, next_version):
+    """Rows survive a rebuilt table, and the copy is a whole catalog."""
+    with Catalog(sqlite_url) as catalog:
+        made = records.version("pv", {"s": 1}, "power")
+        uid = records.record(catalog, [], [made])
+        next_version()
+        with Catalog(sqlite_url) as newer:
+            run = newer.run(uid)
+            copies = list(newer._database.path.parent.glob("*.backup"))
+
+            assert "simulate" == run.task
+            assert "later" in tables(newer)
+            assert 1 == newer._database.read(
+                lambda c: c.exec_driver_sql("PRAGMA foreign_keys").scalar()
+            )
+    assert 1 == len(copies)
+    with closing(sqlite3.connect(copies[0])) as copy:
+        assert [("0001",)] == copy.execute("SELECT * FROM catalog_revision").fetchall()
+        assert [(made.ref.version,)] == copy.execute("SELECT uid FROM version").fetchall()
+
+
+def test_a_failed_upgrade_leaves_the_file_as_it_was(sqlite_url, records, next_version):
+    """Half an upgrade is none."""
+    with Catalog(sqlite_url) as catalog:
+        uid = records.record(catalog)
+        next_version(fails=True)
+        with Catalog(sqlite_url) as newer, pytest.raises(RuntimeError, match="half-way"):
+            newer.types()
+
+        assert "later" not in tables(catalog)
+        assert uid == catalog.run(uid).uid
+
+
+def test_an_older_postgres_database_is_upgraded_only_on_demand(postgres_url, records, next_version):
+    """Workers of several versions share it: opening it changes nothing."""
+    with Catalog(postgres_url) as catalog:
+        uid = records.record(catalog)
+    next_version()
+    with Catalog(postgres_url) as newer:
+        with pytest.raises(CatalogTooOld, match=r"upgrade\(\)"):
+            newer.types()
+        before = tables(newer)
+        newer.upgrade()
+        newer.upgrade()
+
+        assert "later" not in before
+        assert "later" in tables(newer)
+        assert uid == newer.run(uid).uid
+
+
+def test_tables_of_somebody_else_are_not_filled(postgres_url):
+    """A database that has a table `run` already is not taken over."""
+    database = Database(postgres_url)
+    database.write(lambda connection: connection.execute(text("CREATE TABLE run (x int)")))
+    database.dispose()
+
+    with Catalog(postgres_url) as catalog, pytest.raises(CatalogError, match="exists"):
+        catalog.types()
+    with Catalog(postgres_url) as catalog:
+        assert {"run"} == tables(catalog)
+
+
+OPEN = """
+import sys, time
+from pathlib import Path
+from rootcellar.catalog.catalog import Catalog
+while not Path(sys.argv[2]).exists():
+    time.sleep(0.001)
+with Catalog(sys.argv[1]) as catalog:
+    assert len(catalog.types()) == 0
+    print(catalog.check().uid)
+"""
+
+
+def test_eight_processes_create_one_catalog(url, tmp_path):
+    """Whoever comes first creates it; all see the same one."""
+    gate = tmp_path / "gate"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, url, str(gate)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(8)
+    ]  # fmt: skip
+    gate.touch()
+    outcomes = [(*process.communicate(timeout=120), process.returncode) for process in processes]
+
+    assert ["" for _ in outcomes] == [error for _, error, _ in outcomes]
+    assert 1 == len({uid for uid, _, _ in outcomes})
