@@ -1,0 +1,213 @@
+"""Progress of transfers: a bar on a terminal, a line now and then in a worker, or nothing."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress, TaskID
+
+__all__ = ["Mode", "Reporter", "reporter"]
+
+Mode = Literal["auto", "bar", "log", "off"]
+
+_QUIET_SECONDS = 2.0
+_LINE_SECONDS = 5.0
+
+_log = logging.getLogger("rootcellar.progress")
+
+
+class Reporter(Protocol):
+    """Is told what is transferred. Safe for threads; never the reason why a transfer fails.
+
+    The same reporter may be started again when it is finished. What is quick is not reported.
+    """
+
+    def start(self, label: str, total_bytes: int | None) -> None:
+        """Begin. None for `total_bytes` if nobody knows."""
+
+    def advance(self, bytes: int) -> None:  # noqa: A002  the word of the staging room's protocol
+        """Add what was transferred since the last call. Negative if it must be done again."""
+
+    def finish(self) -> None:
+        """End, whether all was transferred or not. Safe to repeat."""
+
+
+def reporter(mode: Mode = "auto", clock: Callable[[], float] = time.monotonic) -> Reporter:
+    """Return a reporter.
+
+    Args:
+        mode: `auto` is a bar if standard error is a terminal, else lines in the log.
+        clock: Seconds that only grow.
+    """
+    if mode == "off":
+        return _Silent()
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # a windowed process has none
+    if mode == "bar" or (mode == "auto" and terminal):
+        return _Bar(clock)
+    return _Lines(clock)
+
+
+@dataclass(slots=True)
+class _Transfer:
+    label: str
+    total_bytes: int | None
+    began: float
+    done_bytes: int = 0
+    said: float | None = None
+
+    def line(self, now: float) -> str:
+        seconds = now - self.began
+        rate = self.done_bytes / seconds if seconds > 0 else 0.0
+        parts = [f"{_size(self.done_bytes)} in {_span(seconds)}", f"{_size(rate)}/s"]
+        if self.total_bytes is not None:
+            parts[0] = f"{_size(self.done_bytes)} of {_size(self.total_bytes)}"
+            if self.total_bytes > 0:
+                parts[0] += f" ({100 * self.done_bytes // self.total_bytes}%)"
+            if rate > 0 and self.total_bytes > self.done_bytes:
+                parts.append(f"{_span((self.total_bytes - self.done_bytes) / rate)} left")
+        return f"{self.label}: {', '.join(parts)}"
+
+
+class _Silent:
+    def start(self, label: str, total_bytes: int | None) -> None:
+        pass
+
+    def advance(self, bytes: int) -> None:  # noqa: A002  the protocol's word
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+class _Lines:
+    """Logs a line after two seconds, then every five, and one at the end if it said anything."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._transfer: _Transfer | None = None
+
+    def start(self, label: str, total_bytes: int | None) -> None:
+        with self._mutex:
+            self._transfer = _Transfer(label, total_bytes, began=self._clock())
+
+    def advance(self, bytes: int) -> None:  # noqa: A002  the protocol's word
+        with self._mutex:
+            transfer = self._transfer
+            if transfer is None:
+                return
+            transfer.done_bytes += bytes
+            now = self._clock()
+            due = (
+                transfer.began + _QUIET_SECONDS
+                if transfer.said is None
+                else transfer.said + _LINE_SECONDS
+            )
+            if now < due:
+                return
+            transfer.said = now
+            line = transfer.line(now)
+        _log.info(line)  # outside the mutex: a handler may be slow
+
+    def finish(self) -> None:
+        with self._mutex:
+            transfer, self._transfer = self._transfer, None
+        if transfer is None or transfer.said is None:
+            return
+        seconds = self._clock() - transfer.began
+        rate = transfer.done_bytes / seconds if seconds > 0 else 0.0
+        _log.info(
+            "%s: %s in %s, %s/s",
+            transfer.label,
+            _size(transfer.done_bytes),
+            _span(seconds),
+            _size(rate),
+        )
+
+
+class _Bar:
+    """Draws a bar on standard error, from the moment a transfer is no longer quick."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._transfer: _Transfer | None = None
+        self._drawn: tuple[Progress, TaskID] | None = None
+
+    def start(self, label: str, total_bytes: int | None) -> None:
+        self.finish()
+        with self._mutex:
+            self._transfer = _Transfer(label, total_bytes, began=self._clock())
+
+    def advance(self, bytes: int) -> None:  # noqa: A002  the protocol's word
+        with self._mutex:
+            transfer = self._transfer
+            if transfer is None:
+                return
+            transfer.done_bytes += bytes
+            if self._drawn is None and self._clock() - transfer.began >= _QUIET_SECONDS:
+                self._drawn = self._draw(transfer)
+            if self._drawn is not None:
+                progress, task = self._drawn
+                progress.update(task, completed=transfer.done_bytes)
+
+    def finish(self) -> None:
+        with self._mutex:
+            drawn, self._drawn, self._transfer = self._drawn, None, None
+        if drawn is not None:
+            drawn[0].stop()
+
+    def _draw(self, transfer: _Transfer) -> tuple[Progress, TaskID]:
+        from rich.console import Console  # noqa: PLC0415  only who sees a bar pays for it
+        from rich.markup import escape  # noqa: PLC0415
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+            get_time=self._clock,
+        )
+        progress.start()
+        # An artifact prints with brackets, which rich would read as markup.
+        return progress, progress.add_task(escape(transfer.label), total=transfer.total_bytes)
+
+
+def _size(count: float) -> str:
+    """Return `1.5 GB`: decimal units, two or three digits."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(count) < 1000 or unit == "TB":  # noqa: PLR2004  decimal units
+            break
+        count /= 1000
+    digits = 0 if unit == "B" or abs(count) >= 100 else 1  # noqa: PLR2004  three digits will do
+    return f"{count:.{digits}f} {unit}"
+
+
+def _span(seconds: float) -> str:
+    """Return `4.2 s`, `3 min 5 s` or `2 h 7 min`."""
+    if seconds < 60:  # noqa: PLR2004  a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:  # noqa: PLR2004  an hour
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
