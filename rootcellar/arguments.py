@@ -1,0 +1,59 @@
+"""Arguments as the catalog keeps them: JSON values, bounded, secrets left out."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rootcellar.schemas.digest import Digest
+
+__all__ = ["arguments_digest", "recordable"]
+
+_SECRET = re.compile(
+    r"(?:^|_)pass$|pass(?:word|wd|phrase)|secret|token(?!i)|credential"
+    r"|(?:api|access|private)_?key",
+    re.IGNORECASE,
+)
+_MAX_TEXT = 2_000
+_MAX_ITEMS = 1_000
+
+
+def recordable(value: object, *, name: str = "") -> Any:
+    """Return a JSON value that stands for an argument.
+
+    Values under names that look like a secret become `"***"`; long texts and lists are cut and say
+    so; what JSON cannot hold becomes its `repr`.
+    """
+    if name and _SECRET.search(name):
+        return "***"
+    if hasattr(value, "__json__"):
+        value = value.__json__()
+    if isinstance(value, Mapping):
+        return {str(key): recordable(part, name=str(key)) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [recordable(part) for part in list(value)[:_MAX_ITEMS]]
+        return [*items, f"… {len(value)} in all"] if len(value) > _MAX_ITEMS else items
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}… {len(text)} characters"
+
+
+def arguments_digest(plain: Mapping[str, object]) -> Digest:
+    """Return the digest of a call's plain arguments, uncut and with secrets in it."""
+    return Digest.of(
+        json.dumps(plain, sort_keys=True, default=_canonical, ensure_ascii=True).encode()
+    )
+
+
+def _canonical(value: object) -> Any:
+    if hasattr(value, "__json__"):
+        return value.__json__()
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    return repr(value)

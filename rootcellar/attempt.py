@@ -1,0 +1,312 @@
+"""Attempt: one run from its first row to its last; the only place where files and rows meet.
+
+The caller's script decides the order: `begin`, `bind`, `pin`, `reusable`, `stage_in`, the body
+`during("body")`, `stage_out`, `commit`; or `fail`. See `rootcellar.task` for the script of a
+Celery task.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rootcellar.deliver import Arrived, about, deliver
+from rootcellar.inputs import Pinned, pin_input, stage
+from rootcellar.limits import soft_limit_held
+from rootcellar.outputs import OutputDesk, refs_of
+from rootcellar.progress import reporter
+from rootcellar.reuse import InputContent, reuse_key, stands, taken_over
+from rootcellar.schemas.errors import CatalogError, InvalidKey, RootcellarError
+from rootcellar.schemas.record import (
+    ErrorRecord,
+    InputRecord,
+    OutputRecord,
+    PhaseSeconds,
+    RunEnded,
+    RunStarted,
+    RunState,
+)
+from rootcellar.scrub import error_text, scrubbed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rootcellar.runtime import Runtime
+    from rootcellar.schemas.artifact import Artifact, Selection
+    from rootcellar.schemas.binding import Binding, BoundInput
+    from rootcellar.staging.session import StagedFile, StagingSession
+
+__all__ = ["Attempt"]
+
+logger = logging.getLogger("rootcellar.run")
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """What has happened so far; becomes the RunEnded record however the run ends."""
+
+    phase: str = "bind"
+    seconds: dict[str, float] = field(default_factory=dict)
+    inputs: list[InputRecord] = field(default_factory=list)
+    outputs: list[OutputRecord] = field(default_factory=list)
+    reuse_key: str = ""
+    reused_run: str = ""
+
+
+class Attempt:
+    """One run. Use once; safe for one thread."""
+
+    def __init__(self, runtime: Runtime, started: RunStarted) -> None:
+        self.started = started
+        self._runtime = runtime
+        self._ledger = _Ledger()
+        self._pinned: list[Pinned] = []
+        self._staged: dict[tuple[str, int], StagedFile] = {}
+        self._desk: OutputDesk | None = None
+        self._progress = reporter(runtime.settings.progress)
+        self._pid = os.getpid()
+        self._session: StagingSession | None = None
+
+    def begin(self) -> None:
+        """Write the run's first row, in one transaction.
+
+        Raises:
+            CatalogUnavailable: Nothing has happened yet.
+        """
+        self._runtime.catalog.start_run(self.started)
+
+    def session(self) -> StagingSession:
+        """Return the run's staging session, to be entered with `with`.
+
+        Raises:
+            CacheUnusable: The host cache cannot be written.
+        """
+        self._session = self._runtime.session(
+            self.started.uid, self._progress, redelivered=self.started.redelivered
+        )
+        return self._session
+
+    @contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        """Name and time what happens inside, for the record of the run."""
+        self._ledger.phase = phase
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begun
+            self._ledger.seconds[phase] = self._ledger.seconds.get(phase, 0.0) + spent
+
+    def pin(self, binding: Binding, session: StagingSession) -> Binding:
+        """Resolve selections and hold every input to one version, before a byte moves.
+
+        Raises:
+            ArtifactNotFound: An input is missing.
+        """
+        with self.during("stage in"):
+            if binding.is_open:
+                binding = binding.resolved(self._select)
+            for bound in binding.inputs:
+                self._pinned += pin_input(bound, session, self._runtime.catalog)
+        return binding
+
+    def reusable(self, binding: Binding, session: StagingSession) -> Any:
+        """Return the refs of an earlier run that did the same, or None.
+
+        The same means: the same code, plain arguments, keys, and input contents, with outputs that
+        still stand in their stores. Undecided, and None, while an input's content is unknown.
+        """
+        if self._ledger.reuse_key or not all(self._known(pinned) for pinned in self._pinned):
+            return None
+        self._ledger.reuse_key = reuse_key(self.started, binding, self._contents())
+        earlier = self._runtime.catalog.reusable(self._ledger.reuse_key)
+        if earlier is None:
+            return None
+        for output in earlier.outputs:
+            if not stands(output.version.ref, session):
+                logger.info("%s: %s no longer stands; running again", self._label, output.version)
+                return None
+        self._ledger.reused_run = earlier.run_uid
+        self._ledger.outputs = [taken_over(output) for output in earlier.outputs]
+        self._record_inputs()
+        self._end(RunState.REUSED)
+        logger.info(
+            "%s: reused run %s: same code, arguments and input contents",
+            self._label,
+            earlier.run_uid,
+        )
+        return refs_of(binding.outputs, self._ledger.outputs)
+
+    def _select(self, selection: Selection) -> list[Artifact]:
+        keys = self._runtime.catalog.keys(
+            selection.type.type_name, **{name: list(v) for name, v in selection.where.items()}
+        )
+        found = []
+        for key in keys:
+            # What was recorded before the key's fields changed is no member any more.
+            with suppress(InvalidKey):
+                found.append(selection.type.from_key(key))
+        return found
+
+    def _contents(self) -> list[InputContent]:
+        contents = []
+        for pinned in self._pinned:
+            staged = self._staged.get((pinned.argument, pinned.ordinal))
+            digest = staged.digest if staged else pinned.digest
+            contents.append(InputContent(pinned.argument, pinned.wanted.artifact, digest))
+        return contents
+
+    def _known(self, pinned: Pinned) -> bool:
+        staged = (pinned.argument, pinned.ordinal) in self._staged
+        return staged or pinned.located is None or pinned.digest is not None
+
+    def stage_in(self, binding: Binding, session: StagingSession) -> dict[str, Any]:
+        """Bring every input to this host and return all arguments of the body by name.
+
+        Raises:
+            StoreError: An input cannot be read; its `transient` says whether later it may.
+            ContentError: An input cannot be loaded as its annotation asks.
+        """
+        with self.during("stage in"):
+            with self._reported("staging in", self._wanted_bytes()):
+                for pinned in self._pinned:
+                    self._stage_one(pinned, session)
+            self._record_inputs()
+            arguments = dict(binding.arguments.arguments)
+            for bound in binding.inputs:
+                arguments[bound.spec.argument] = deliver(bound, self._arrived(bound))
+            self._desk = OutputDesk(binding.outputs, session)
+            return arguments | self._desk.arguments()
+
+    def _stage_one(self, pinned: Pinned, session: StagingSession) -> None:
+        if pinned.located is None:
+            return
+        try:
+            staged = stage(pinned, session)
+        except RootcellarError as error:
+            doing = f"the input {pinned.argument!r} could not be staged"
+            raise about(error, pinned.wanted.artifact, doing=doing) from error
+        self._staged[pinned.argument, pinned.ordinal] = staged
+
+    @contextmanager
+    def _reported(self, doing: str, total_bytes: int | None) -> Iterator[None]:
+        self._progress.start(f"{self._label}: {doing}", total_bytes)
+        try:
+            yield
+        finally:
+            self._progress.finish()
+
+    def _wanted_bytes(self) -> int | None:
+        """Return the size of the inputs; None where a folder's pin does not tell."""
+        located = [pinned.located for pinned in self._pinned if pinned.located is not None]
+        if any(one.kind == "folder" for one in located):
+            return None
+        return sum(one.pin.size_bytes for one in located)
+
+    def _record_inputs(self) -> None:
+        self._ledger.inputs = [
+            pinned.record(self._staged.get((pinned.argument, pinned.ordinal)))
+            for pinned in self._pinned
+            if self._known(pinned)
+        ]
+
+    def _arrived(self, bound: BoundInput) -> list[Arrived]:
+        arrived = []
+        for pinned in self._pinned:
+            if pinned.argument != bound.spec.argument:
+                continue
+            staged = self._staged.get((pinned.argument, pinned.ordinal))
+            ref = pinned.version(staged).ref if staged else None
+            arrived.append(Arrived(pinned.wanted.artifact, staged.path if staged else None, ref))
+        return arrived
+
+    def stage_out(self, result: object, session: StagingSession) -> bool:
+        """Check and upload what the body made; nothing becomes visible yet.
+
+        Returns:
+            Whether `result` was saved as the only output.
+
+        Raises:
+            MissingOutput: The body did not write a declared output.
+            ContentError: An output is not what its format says.
+            InputModified: The body changed an input.
+        """
+        with self.during("stage out"):
+            session.check_inputs()
+            desk = self._require_desk()
+            saved = desk.save(result)
+            with self._reported("staging out", None):
+                desk.prepare()
+            return saved
+
+    def commit(self, binding: Binding) -> Any:
+        """Publish the outputs, then write the run's last row; return the refs.
+
+        File first, row second: a row always points at bytes that exist. No soft time limit falls
+        in between, nor while the workdir is removed: what is recorded as a success stays one.
+        """
+        with soft_limit_held():
+            with self.during("stage out"):
+                self._ledger.outputs = self._require_desk().publish()
+            self._end(RunState.SUCCEEDED)
+            if self._session is not None:
+                self._session.close()
+        return refs_of(binding.outputs, self._ledger.outputs)
+
+    def fail(self, error: BaseException, *, state: RunState, cause: str = "") -> None:
+        """Write the run's last row after an error; never raises in its place.
+
+        Does nothing in a child that the body forked: the run is still its parent's.
+        """
+        if self._pid != os.getpid():
+            return
+        record = ErrorRecord(
+            phase=self._ledger.phase,
+            error=f"{type(error).__module__}.{type(error).__qualname__}",
+            message=scrubbed(str(error), self._runtime.settings),
+            traceback=scrubbed(error_text(error), self._runtime.settings),
+            cause=cause,
+            transient=bool(getattr(error, "transient", False)),
+        )
+        self._ledger.outputs = []
+        self._record_inputs()
+        try:
+            self._end(state, record)
+        except CatalogError as failure:
+            logger.warning("%s: its end could not be recorded: %s", self._label, failure)
+
+    def _end(self, state: RunState, error: ErrorRecord | None = None) -> None:
+        seconds = self._ledger.seconds
+        self._ledger.phase = "record"
+        self._runtime.catalog.finish_run(
+            RunEnded(
+                uid=self.started.uid,
+                state=state,
+                ended_at=datetime.now(UTC),
+                phases=PhaseSeconds(
+                    stage_in=seconds.get("stage in", 0.0),
+                    body=seconds.get("body", 0.0),
+                    stage_out=seconds.get("stage out", 0.0),
+                ),
+                inputs=tuple(self._ledger.inputs),
+                outputs=tuple(self._ledger.outputs),
+                error=error,
+                reuse_key=self._ledger.reuse_key if state is RunState.SUCCEEDED else "",
+                reused_run=self._ledger.reused_run,
+            )
+        )
+
+    def _require_desk(self) -> OutputDesk:
+        if self._desk is None:
+            msg = "stage_in comes first"
+            raise AssertionError(msg)
+        return self._desk
+
+    @property
+    def _label(self) -> str:
+        return f"{self.started.task}[{self.started.task_id or self.started.uid}]"

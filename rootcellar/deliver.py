@@ -1,0 +1,72 @@
+"""From staged files to what the body's annotations ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rootcellar.schemas.errors import RootcellarError
+from rootcellar.schemas.handle import Staged
+from rootcellar.schemas.interface import Delivery, InputSpec, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rootcellar.schemas.artifact import Artifact
+    from rootcellar.schemas.binding import BoundInput
+    from rootcellar.schemas.ref import Ref
+
+__all__ = ["Arrived", "about", "deliver"]
+
+E = TypeVar("E", bound=RootcellarError)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One artifact on this host; `path` and `ref` are None if it is optional and not there."""
+
+    artifact: Artifact
+    path: Path | None
+    ref: Ref | None
+
+
+def about(error: E, artifact: Artifact, *, doing: str = "") -> E:
+    """Return the error of a room that knows no artifacts, with the artifact's name filled in."""
+    problem = f"{doing}: {error.problem}" if doing else error.problem
+    # That of a member of a folder says more than the artifact's; that of a store says less.
+    uri = artifact.uri if artifact.uri.startswith(error.uri) else error.uri
+    return type(error)(problem, error.artifact or str(artifact), uri, error.remedy)
+
+
+def deliver(bound: BoundInput, arrived: Sequence[Arrived]) -> Any:
+    """Return the value the body gets for one input argument.
+
+    Raises:
+        ContentError: A file is not what its format says.
+    """
+    spec = bound.spec
+    if bound.absent:
+        return None
+    if spec.shape is Shape.ONE:
+        return _one(spec, arrived[0])
+    if spec.shape is Shape.DICT:
+        return {item.artifact: _one(spec, item) for item in arrived}
+    return [_one(spec, item) for item in arrived]
+
+
+def _one(spec: InputSpec, item: Arrived) -> Any:
+    if item.path is None:
+        return None
+    if spec.delivery is Delivery.PATH:
+        return item.path
+    if spec.delivery is Delivery.ARTIFACT:
+        return item.artifact
+    if spec.delivery is Delivery.KEY:
+        return getattr(item.artifact, next(iter(spec.type.model_fields)))
+    if spec.delivery is Delivery.HANDLE:
+        return Staged(item.artifact, item.path, item.ref)
+    try:
+        return spec.type.declaration.format.load(item.path, spec.target)
+    except RootcellarError as error:
+        raise about(error, item.artifact, doing=f"the argument {spec.argument!r}") from error

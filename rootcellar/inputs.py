@@ -1,0 +1,162 @@
+"""Inputs: which exact version each wanted artifact is, and what the catalog knows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rootcellar.deliver import about
+from rootcellar.schemas.errors import ArtifactNotFound, RootcellarError
+from rootcellar.schemas.record import InputRecord, VersionRecord, new_uid
+from rootcellar.schemas.ref import Ref
+from rootcellar.staging.session import Located
+
+if TYPE_CHECKING:
+    from rootcellar.catalog.catalog import Catalog
+    from rootcellar.schemas.binding import BoundInput, Wanted
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.staging.session import StagedFile, StagingSession
+
+__all__ = ["Pinned", "pin_input", "stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """One wanted artifact, held to one version before a byte moves.
+
+    Attributes:
+        located: Where its bytes are; None if nothing is there and the input is optional.
+        ref: The version, if the caller passed it or the catalog knows it; None for bytes that
+            nothing of ours has recorded, until their digest is known.
+    """
+
+    argument: str
+    ordinal: int
+    wanted: Wanted
+    located: Located | None
+    ref: Ref | None = None
+
+    @property
+    def digest(self) -> Digest | None:
+        """The digest, if it is known before the bytes are here."""
+        return self.ref.digest if self.ref else None
+
+    def record(self, staged: StagedFile | None) -> InputRecord:
+        """Return what the catalog keeps of it; `staged` is None if the body never got it."""
+        if self.located is None:
+            return InputRecord(argument=self.argument, ordinal=self.ordinal, version=None)
+        version = self.version(staged)
+        if staged is None:
+            return InputRecord(argument=self.argument, ordinal=self.ordinal, version=version)
+        return InputRecord(
+            argument=self.argument,
+            ordinal=self.ordinal,
+            version=version,
+            cache="hit" if staged.hit else "miss",
+            transferred_bytes=staged.transferred_bytes,
+            seconds=staged.seconds,
+        )
+
+    def version(self, staged: StagedFile | None) -> VersionRecord:
+        """Return the version: the known one, or a sighting of the staged bytes."""
+        artifact = self.wanted.artifact
+        ref = self.ref
+        if staged is not None and ref is not None and staged.digest != ref.digest:
+            ref = None  # it was replaced between being located and being read
+        if ref is None and self.located is not None and staged is not None:
+            ref = Ref(
+                type=artifact.type_name,
+                key=artifact.key,
+                uri=self.located.uri,
+                version=new_uid(),
+                kind=self.located.kind,
+                digest=staged.digest,
+                size_bytes=staged.size_bytes,
+                pin=staged.pin,
+            )
+        if ref is None:
+            msg = "neither known nor staged"
+            raise AssertionError(msg)
+        return VersionRecord(
+            ref=ref,
+            origin="observed",  # of a version the catalog has, only the uid counts
+            media_type=artifact.declaration.format.media_type,
+            recorded_at=datetime.now(UTC),
+            members=staged.members if staged else None,
+        )
+
+
+def pin_input(bound: BoundInput, session: StagingSession, catalog: Catalog) -> list[Pinned]:
+    """Return one Pinned for each wanted artifact, in the caller's order.
+
+    Raises:
+        ArtifactNotFound: Nothing is there and the input is not optional.
+        StoreError: It could not be asked.
+    """
+    return [
+        _pin(bound, ordinal, wanted, session, catalog)
+        for ordinal, wanted in enumerate(bound.wanted)
+    ]
+
+
+def _pin(
+    bound: BoundInput, ordinal: int, wanted: Wanted, session: StagingSession, catalog: Catalog
+) -> Pinned:
+    argument, artifact = bound.spec.argument, wanted.artifact
+    ref = wanted.ref
+    if ref is None and artifact.declaration.template.has_version:
+        head = catalog.head(artifact.type_name, artifact.key)
+        ref = head.ref if head else None
+        if ref is None:
+            return _absent(bound, ordinal, wanted)
+    if ref is not None:
+        located = Located(uri=ref.uri, kind=ref.kind, pin=ref.pin)
+        return Pinned(argument, ordinal, wanted, located, ref)
+    try:
+        found = session.locate(artifact.uri, artifact.declaration.format.kind)
+    except RootcellarError as error:
+        raise about(error, artifact, doing=f"the input {argument!r}") from error
+    if found is None:
+        return _absent(bound, ordinal, wanted)
+    known = catalog.version_at(found.uri, found.pin)
+    return Pinned(argument, ordinal, wanted, found, known.ref if known else None)
+
+
+def stage(pinned: Pinned, session: StagingSession) -> StagedFile:
+    """Bring one input to this host.
+
+    What the caller pinned by a ref is staged as pinned or not at all. What was asked for by its key
+    is whatever is there: if it is replaced at this very moment, the new bytes are as good.
+
+    Raises:
+        StoreError: See `StagingSession.stage_in`.
+    """
+    located = pinned.located
+    if located is None:
+        msg = "nothing to stage"
+        raise AssertionError(msg)
+    name = located.uri.rstrip("/").rpartition("/")[2]
+    argument, ordinal = pinned.argument, pinned.ordinal
+    try:
+        return session.stage_in(
+            located, argument=argument, ordinal=ordinal, name=name, expected=pinned.digest
+        )
+    except ArtifactNotFound:
+        now = None if pinned.wanted.ref else session.locate(located.uri, located.kind)
+        if now is None or pinned.digest is None:
+            raise
+        return session.stage_in(now, argument=argument, ordinal=ordinal, name=name)
+
+
+def _absent(bound: BoundInput, ordinal: int, wanted: Wanted) -> Pinned:
+    if bound.spec.optional:
+        return Pinned(bound.spec.argument, ordinal, wanted, None)
+    artifact = wanted.artifact
+    raise ArtifactNotFound(
+        f"nothing is there for the input {bound.spec.argument!r}",
+        str(artifact),
+        artifact.uri,
+        f"Run the task that makes {artifact.type_name} or push the file; "
+        "a task that can do without annotates the parameter as … | None",
+    )

@@ -1,0 +1,233 @@
+"""ArtifactTask: the Celery task whose run stages its inputs and publishes its outputs.
+
+Wraps `run` and nothing else, because that is the only place where autoretry, call-time argument
+checks, chains and direct calls are all right at once; see docs/decisions/0003.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from celery import Task
+from celery.exceptions import Ignore, Reject, Retry
+
+from rootcellar.attempt import Attempt
+from rootcellar.code import code_identity
+from rootcellar.installation import installation_of
+from rootcellar.message import HEADER, caller_is_celerys, headers_for, started_record
+from rootcellar.schemas.binding import bind
+from rootcellar.schemas.errors import RootcellarError
+from rootcellar.schemas.interface import TaskInterface
+from rootcellar.schemas.record import RunState
+from rootcellar.scrub import scrubbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rootcellar.installation import Installation
+    from rootcellar.retry import RetryPolicy
+
+__all__ = ["ArtifactTask"]
+
+logger = logging.getLogger("rootcellar.run")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A task's function as written; `takes_task` if its first parameter is the task itself."""
+
+    function: Callable[..., Any]
+    signature: inspect.Signature
+    takes_task: bool
+
+
+class ArtifactTask(Task[Any, Any]):
+    """A task whose arguments are staged where the registry serves their names.
+
+    Attributes:
+        reuse: Return the refs of an earlier run, without running the body, when inputs by content,
+            plain arguments and code are the same and its outputs still stand.
+        retry_policy: Replaces the app's policy for this task.
+    """
+
+    abstract = True
+    # What we refuse says why in one sentence; Celery need not add its own frames to the log.
+    throws = (RootcellarError,)
+    reuse: ClassVar[bool] = False
+    retry_policy: ClassVar[RetryPolicy | None] = None
+    body_of: ClassVar[Body | None] = None  # None for Celery's own tasks
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        run = cls.__dict__.get("run")
+        name = cls.__dict__.get("name") or ""
+        if run is not None and not name.startswith("celery."):
+            _wrap_run(cls, run)
+
+    def interface(self) -> TaskInterface | None:
+        """Return what the body reads and writes; None where nothing is installed.
+
+        Raises:
+            DeclarationError: The signature asks for what its types cannot give.
+        """
+        installation, body = installation_of(self.app), type(self).body_of
+        if installation is None or body is None:
+            return None
+        found: TaskInterface | None = self.__dict__.get("_interface")
+        if found is None:
+            found = TaskInterface.of(
+                body.function, installation.registry, name=self.name, skip_first=body.takes_task
+            )
+            self._interface = found
+        return found
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
+        """Send the task, after checking that the call binds; see `celery.app.task.Task`.
+
+        Raises:
+            BindingError: The call does not fit; nothing was sent.
+        """
+        if self.typing:
+            self._check_call(args or (), kwargs or {}, is_link="parent_id" in options)
+        headers = dict(options.pop("headers", None) or {})
+        headers.setdefault(HEADER, headers_for(installation_of(self.app)))
+        return super().apply_async(args, kwargs, *rest, headers=headers, **options)
+
+    def _check_call(self, args: Any, kwargs: Any, *, is_link: bool) -> None:
+        interface, body = self.interface(), type(self).body_of
+        if body is None:
+            return
+        if interface is None or not interface.is_staged:
+            body.signature.bind(*args, **kwargs)  # as Celery's own check does
+        elif not is_link:
+            # A link that Celery dispatches must fail in its own worker, not in its predecessor's.
+            bind(interface, args, kwargs)
+
+
+def _wrap_run(cls: type[ArtifactTask], declared: Any) -> None:
+    """Put the staging wrapper around a task class's `run`, its signature unchanged."""
+    bound = not isinstance(declared, staticmethod)
+    body = declared if bound else declared.__func__
+
+    @functools.wraps(body)
+    def run(self: ArtifactTask, *args: Any, **kwargs: Any) -> Any:
+        call = functools.partial(body, self) if bound else body
+        installation = installation_of(self.app)
+        if installation is None or _is_direct(self):
+            return call(*args, **kwargs)
+        interface = self.interface()
+        if interface is None or not interface.is_staged:
+            return call(*args, **kwargs)
+        return _staged_run(self, installation, call, (interface, args, kwargs))
+
+    parameters = list(inspect.signature(body).parameters.values())
+    if not bound:
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        parameters.insert(0, own)
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    cls.run = run  # type: ignore[method-assign, assignment]  # what the class is for
+    cls.body_of = Body(body, inspect.Signature(parameters[1:]), takes_task=bound)
+    # Celery's own check does not follow functools.wraps, and cannot know of `spread`.
+    cls.__header__ = staticmethod(_checked_already)  # type: ignore[attr-defined]  # missing in celery's stubs
+
+
+def _checked_already(*_args: Any, **_kwargs: Any) -> None:
+    """Stand where Celery checks arguments; `apply_async` has done so before."""
+
+
+def _is_direct(task: ArtifactTask) -> bool:
+    """Tell a plain call in Python from an item of `.map()`, which Celery also calls directly."""
+    return bool(task.request.called_directly) and not caller_is_celerys()
+
+
+def _staged_run(
+    task: ArtifactTask,
+    installation: Installation,
+    body: Callable[..., Any],
+    call: tuple[TaskInterface, tuple[Any, ...], dict[str, Any]],
+) -> Any:
+    """The walk of one run; docs/explanation/walk.md draws it."""
+    interface, args, kwargs = call
+    attempt: Attempt | None = None
+    try:
+        runtime = installation.runtime()
+        code = functools.partial(code_identity, _function_of(task))
+        attempt = Attempt(runtime, started_record(task, runtime, code, interface, args, kwargs))
+        attempt.begin()
+        binding = bind(interface, args, kwargs)
+        with attempt.session() as session:
+            binding = attempt.pin(binding, session)
+            if task.reuse and (refs := attempt.reusable(binding, session)) is not None:
+                return refs
+            arguments = attempt.stage_in(binding, session)
+            if task.reuse and (refs := attempt.reusable(binding, session)) is not None:
+                return refs
+            binding.arguments.arguments.update(arguments)
+            with attempt.during("body"):
+                result = body(*binding.arguments.args, **binding.arguments.kwargs)
+            saved = attempt.stage_out(result, session)
+            refs = attempt.commit(binding)
+            return refs if saved or result is None else result
+    except (Retry, Ignore, Reject) as outcome:
+        state = RunState.RETRIED if isinstance(outcome, Retry) else RunState.SKIPPED
+        _fail(attempt, outcome, state=state)
+        raise
+    except Exception as error:
+        _after_error(task, installation, attempt, error)
+        raise
+    except BaseException as error:  # a hard limit or a stop: the child has a tenth of a second
+        _fail(attempt, error, state=RunState.FAILED)
+        raise
+
+
+def _fail(
+    attempt: Attempt | None, error: BaseException, *, state: RunState, cause: str = ""
+) -> None:
+    """Record an error, if the run got as far as to have a record."""
+    if attempt is not None:
+        attempt.fail(error, state=state, cause=cause)
+
+
+def _function_of(task: ArtifactTask) -> Callable[..., Any]:
+    """Return the task's function as written, without what Celery or others put around it."""
+    body = type(task).body_of
+    function = body.function if body is not None else task.run
+    return cast("Callable[..., Any]", inspect.unwrap(function))
+
+
+def _is_celerys_to_retry(task: ArtifactTask, error: Exception) -> bool:
+    """Tell whether the task's own `autoretry_for` will try again; then its options count."""
+    wanted = tuple(getattr(task, "autoretry_for", None) or ())
+    unwanted = tuple(getattr(task, "dont_autoretry_for", None) or ())
+    return isinstance(error, wanted) and not isinstance(error, unwanted)
+
+
+def _after_error(
+    task: ArtifactTask, installation: Installation, attempt: Attempt | None, error: Exception
+) -> None:
+    """Record the error; raise Celery's Retry if the policy wants another run."""
+    policy = task.retry_policy or installation.policy
+    decision = policy.decide(error, task.request.retries or 0)
+    if _is_celerys_to_retry(task, error):
+        limit = task.max_retries
+        again = limit is None or (task.request.retries or 0) < limit
+        state = RunState.RETRIED if again else RunState.FAILED
+        _fail(attempt, error, state=state, cause=decision.cause.value)
+        return
+    # An item of `.map()` has no message that could be sent again.
+    retry = decision.retry and not task.request.called_directly
+    state = RunState.RETRIED if retry else RunState.FAILED
+    _fail(attempt, error, state=state, cause=decision.cause.value)
+    run = task.request.id or (attempt.started.uid if attempt else "")
+    sentence = scrubbed(decision.sentence(task.name, run), installation.settings)
+    logger.log(logging.WARNING if retry else logging.ERROR, "%s", sentence)
+    if retry:
+        # The policy has counted; None would stand for Celery's own limit of three.
+        retries = (task.request.retries or 0) + 1
+        raise task.retry(
+            exc=error, countdown=decision.delay_seconds, max_retries=retries, throw=False
+        ) from error

@@ -1,0 +1,137 @@
+"""attempt: one run from its first row to its last, when rows or files fail under it."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  the annotations of bodies are read
+
+import pytest
+from grid_words import Count, Page, Words, count_words
+
+from rootcellar import OUTPUT, Artifact, Staged, Text
+from rootcellar.runtime import current_runtime
+from rootcellar.schemas.errors import CatalogUnavailable, ContentError, StoreUnavailable
+
+
+def test_phases_and_bytes_are_recorded(project):
+    """How long each phase took, and what moved."""
+    task = project.app.task(count_words)
+    project.put(Words(page=1), "a b c")
+    task.apply(args=[1]).get()
+    task.apply(args=[1]).get()
+    second, first = project.catalog.runs()
+    caches = [run.inputs[0].cache for run in (first, second)]
+
+    assert min(first.phases.stage_in, first.phases.stage_out) > 0
+    assert (first.downloaded_bytes, second.downloaded_bytes) == (5, 0)
+    assert caches == ["miss", "hit"]
+    assert first.uploaded_bytes == len('{"words": 3}\n')
+
+
+def test_bytes_that_nobody_recorded_are_observed_once(project):
+    """A file that was there before us becomes one version, however often it is read."""
+    task = project.app.task(count_words)
+    project.put(Words(page=1), "a b c")
+    for _ in range(2):
+        task.apply(args=[1]).get()
+    (version,) = project.catalog.versions("words")
+
+    assert (version.origin, version.seq) == ("observed", 1)
+
+
+def test_error_of_a_body_is_not_replaced(project, monkeypatch):
+    """A catalog that fails while a failure is recorded does not hide the failure."""
+
+    @project.app.task
+    def fails(text: Path) -> None:
+        raise KeyError("the body's own")
+
+    def away(*_):
+        raise CatalogUnavailable("gone")
+
+    project.put(Words(page=1), "a")
+    monkeypatch.setattr(type(current_runtime().catalog), "finish_run", away)
+    error = fails.apply(args=[1]).result
+
+    assert isinstance(error, KeyError)
+
+
+def test_nothing_is_a_success_that_is_not_recorded(project, monkeypatch):
+    """The next link of a chain must not run on what the catalog does not know."""
+    task = project.app.task(count_words)
+    project.put(Words(page=1), "a")
+
+    def away(*_):
+        raise CatalogUnavailable("gone")
+
+    monkeypatch.setattr(type(current_runtime().catalog), "finish_run", away)
+
+    assert isinstance(task.apply(args=[1]).result, CatalogUnavailable)
+
+
+def test_one_wrong_output_publishes_none(project):
+    """All outputs are checked before the first becomes visible."""
+
+    @project.app.task
+    def half_right(
+        text: Path, name: str, *, pages: Staged[Page] = OUTPUT, count: Path = OUTPUT
+    ) -> None:
+        pages.save("right")
+        count.write_text("{ wrong")
+
+    project.put(Words(page=1), "a")
+    error = half_right.apply(args=[1, "x"]).result
+
+    assert isinstance(error, ContentError)
+    assert "Count(page=1)" in str(error)
+    assert not project.exists(Page(page=1, name="x"))
+    assert list(project.last_run().outputs) == []
+
+
+def test_store_that_fails_while_publishing(project, monkeypatch):
+    """The error names the output it is about."""
+    from rootcellar.staging.stores.folder import FolderStore
+
+    def fail(self, key, temp):
+        raise StoreUnavailable("no answer", "", self.uri(key), "Try again")
+
+    project.put(Words(page=1), "a")
+    monkeypatch.setattr(FolderStore, "publish_temp", fail)
+    error = project.app.task(count_words).apply(args=[1]).result
+    run = project.last_run()
+
+    assert isinstance(error, StoreUnavailable)
+    assert error.artifact == "Count(page=1)"
+    assert (run.state, run.error.phase, run.error.transient) == ("failed", "stage out", True)
+    assert not project.exists(Count(page=1))
+
+
+def test_run_that_ends_its_process_gently(project):
+    """A stop of the child is recorded as a failure on the way out."""
+
+    @project.app.task
+    def stopped(text: Path) -> None:
+        raise SystemExit(1)
+
+    project.put(Words(page=1), "a")
+    with pytest.raises(SystemExit):
+        stopped.apply(args=[1])
+
+    assert project.last_run().state == "failed"
+
+
+def test_selection_leaves_out_what_no_longer_fits_the_type(project, tmp_path):
+    """Artifacts recorded before a key field was renamed do not stop a fan-in over the others."""
+
+    class Old(Artifact, uri="raw://words/old/{sheet}.txt", format=Text(), name="words"):
+        sheet: int
+
+    @project.app.task
+    def pages(texts: list[Words]) -> list[int]:
+        return [text.page for text in texts]
+
+    text = tmp_path / "page.txt"
+    text.write_text("a b c")
+    Old(sheet=7).push(text)
+    Words(page=2).push(text)
+
+    assert pages.apply(args=[Words.where()]).get() == [2]

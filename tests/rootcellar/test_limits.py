@@ -1,0 +1,66 @@
+"""limits: a soft time limit waits while a run is committed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from rootcellar.limits import soft_limit_held
+
+
+class Limit(Exception):  # noqa: N818
+    """What billiard raises from its handler."""
+
+
+@pytest.fixture(autouse=True)
+def _limit():
+    def strike(_signum, _frame):
+        raise Limit
+
+    before = signal.signal(signal.SIGUSR1, strike)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_limit_is_dropped_when_the_work_is_done():
+    """Published and recorded is a success, late or not."""
+    with soft_limit_held():
+        signal.raise_signal(signal.SIGUSR1)
+
+    with pytest.raises(Limit):
+        signal.raise_signal(signal.SIGUSR1)
+
+
+def test_limit_strikes_after_work_that_failed():
+    """A commit that fails after the limit has not succeeded in time."""
+
+    def fail_late():
+        with soft_limit_held():
+            signal.raise_signal(signal.SIGUSR1)
+            raise OSError("failed")
+
+    with pytest.raises(Limit):
+        fail_late()
+
+
+def test_error_without_a_limit_passes():
+    """Without a limit the block's own error is what is seen."""
+    with pytest.raises(OSError, match="failed"), soft_limit_held():
+        raise OSError("failed")
+
+
+def test_other_threads_are_let_be():
+    """There are no soft limits outside the main thread, and no handlers to change."""
+    done = []
+
+    def work():
+        with soft_limit_held():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert done == [True]
