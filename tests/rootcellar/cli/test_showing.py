@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_version_with_everything_about_it(ask, filled: Path) -> None:
+    """A version comes with its run, that run's inputs and whether it is current."""
+    version = ask("show", "generation", "station=3", "tilt=30")["version"]
+
+    assert version["uri"] == "derived://pv/03/tilt=30.json"
+    assert version["is_current"]
+    assert version["made_by"]["task"] == "simulate"
+    assert [one["argument"] for one in version["inputs"]] == ["weather"]
+    assert version["inputs"][0]["version"]["uri"] == "raw://weather/03.dat"
+
+
+def test_version_is_found_by_each_of_its_names(ask, filled: Path) -> None:
+    """Type and key, argument name, URI, uid and the end of the uid mean the same version."""
+    uid = ask("show", "generation", "station=3", "tilt=30")["version"]["version"]
+
+    for words in (
+        ("pv", "tilt=30", "station=3"),
+        ("derived://pv/03/tilt=30.json",),
+        (uid,),
+        (uid[-8:],),
+    ):
+        assert ask("show", *words)["version"]["version"] == uid, words
+
+
+def test_version_is_found_without_a_registry(ask, filled: Path) -> None:
+    """The catalog alone knows what `generation station=3 tilt=30` is."""
+    (filled / "rootcellar.toml").write_text("")
+
+    assert ask("show", "generation", "station=3", "tilt=30")["version"]["seq"] == 1
+
+
+def test_older_version_says_that_it_is_not_current(ask, call, filled: Path) -> None:
+    """After a second push the first version is neither current nor at its URI."""
+    first = ask("show", "weather", "station=3")["version"]["version"]
+    (filled / "weather.dat").write_text("snow\n")
+    call("push", "weather", "station=3", "weather.dat")
+
+    version = ask("show", first)["version"]
+
+    assert (version["is_current"], version["is_present"]) == (False, False)
+    shown = call("show", first).stdout
+    assert "a newer version is recorded, no longer at its URI" in shown
+
+
+def test_run_with_everything_about_it(ask, filled: Path) -> None:
+    """A run comes with arguments, phases, inputs, outputs and environment."""
+    uid = ask("runs", "--state", "succeeded", "--task", "simulate")["runs"][0]["run"]
+
+    run = ask("show", uid)["run"]
+
+    assert run["arguments"] == {"weather": 3, "tilt": 30}
+    assert set(run["phases"]) == {"stage_in", "body", "stage_out"}
+    assert [one["argument"] for one in run["inputs"]] == ["weather"]
+    assert [one["version"]["type"] for one in run["outputs"]] == ["generation"]
+    assert run["environment"]["python"]
+
+
+def test_failed_run_shows_its_error(call, ask, filled: Path) -> None:
+    """Phase, cause, message and traceback of a run that failed."""
+    uid = ask("runs", "--state", "failed")["runs"][0]["run"]
+
+    shown = call("show", uid).stdout
+
+    assert "ValueError in body (deterministic): beyond the vertical" in shown
+    assert "Traceback (most recent call last):" in shown
+
+
+def test_show_for_people_fits_80_columns(call, filled: Path) -> None:
+    """A digest fills the line and does not break it."""
+    result = call("show", "generation", "station=3", "tilt=30", COLUMNS="80")
+
+    lines = result.stdout.splitlines()
+    assert lines[0] == "generation station=3 tilt=30  version 1, current"
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "code"),
+    [
+        (("weather", "station=9"), "no version of it is recorded", 1),
+        (("raw://weather/09.dat",), "no version of it is recorded", 1),
+        (("raw://elsewhere",), "no version of it is recorded", 1),
+        (("weather",), "key field 'station': field required", 2),
+        (("weather", "station=3", "station=4"), "key field 'station' is given 2 times", 2),
+        (("abcdef123",), "there is no artifact type of that name", 1),
+        (("0" * 8 + "-0000" * 3 + "-" + "0" * 12,), "no version and no run", 1),
+        (("weather", "3"), "'3' is no key field. Write it as FIELD=VALUE", 2),
+    ],
+)
+def test_what_is_not_there_is_told(
+    refuse, filled: Path, words: tuple[str, ...], problem: str, code: int
+) -> None:
+    """Each way to name nothing has its error."""
+    error = refuse("show", *words)
+
+    assert error["problem"].startswith(problem)
+    assert error["exit_code"] == code
