@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from grid_artifacts import Elsewhere, Frame, Lines, Total, Weather
@@ -176,15 +177,37 @@ def test_store_that_no_setting_names(eager):
     assert says(error, "raw://weather/001.txt", "'raw'", "wra")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
+class _Refusing(BaseHTTPRequestHandler):
+    """A store that knows the caller and lets it do nothing."""
+
+    def do_GET(self):
+        body = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(0 if self.command == "HEAD" else len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_PUT = do_POST = do_GET  # noqa: N815  the names that http.server looks for
+
+    def log_message(self, *_args):
+        pass
+
+
 def test_store_without_permission(eager):
-    """A folder that this user may not enter is named by its store, not by its path."""
-    closed = eager.folder / "closed"
-    closed.mkdir(mode=0o000)
-    error = eager.failing(stores={"raw": str(closed)})
+    """A store that refuses is named by its logical URI, with what to check, and not retried."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        options = {"endpoint_url": url, "key": "known", "secret": "but not allowed"}
+        error = eager.failing(stores={"raw": {"url": "s3://closed/x", "options": options}})
+        server.shutdown()
 
     assert isinstance(error, AccessDenied)
-    assert str(closed) not in str(error)
+    assert not error.transient
+    assert says(error, "Weather(station=1)", "raw://weather/001.txt")
+    assert "closed" not in str(error)
+    assert error.remedy
 
 
 def test_catalog_of_a_newer_version(eager):
