@@ -152,6 +152,13 @@ class Artifact(BaseModel):
                     cls.declaration.template.text,
                     _how_to_pass(cls),
                 )
+            if isinstance(value, str) and value.startswith(f"{cls.declaration.template.scheme}://"):
+                raise InvalidKey(
+                    f"{shown(value)} is a URI, not a key",
+                    cls.type_name,
+                    cls.declaration.template.text,
+                    "Pass the key, or what parse(uri) of the type gives",
+                )
             value = {next(iter(cls.model_fields)): value}
         return cls(**{str(name): cls.decode_field(str(name), part) for name, part in value.items()})
 
@@ -283,10 +290,15 @@ def _how_to_pass(cls: type[Artifact]) -> str:
 def _invalid_key(
     artifact_type: type[Artifact], error: ValidationError, *, field: str = ""
 ) -> InvalidKey:
-    """Say in one sentence what pydantic found first."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    """Say in one sentence what pydantic found first; a field too many before one too few."""
+    found = error.errors(include_url=False, include_context=False)
+    # A misspelt field is both, and the misspelling is what helps.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     name = field or ".".join(str(part) for part in first["loc"][:1])
-    given = "" if first["type"] == "missing" else f", not {shown(first['input'])}"
+    if first["type"] == "extra_forbidden":
+        first = {**first, "msg": "there is no such field"}
+    wordless = {"missing", "extra_forbidden"}
+    given = "" if first["type"] in wordless else f", not {shown(first['input'])}"
     return InvalidKey(
         f"key field {name!r}: {first['msg'][:1].lower()}{first['msg'][1:]}{given}",
         artifact_type.type_name,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DemoBar", "show_outcome"]
 
 _EVERY_TASKS = 10
+_NOTE = "own supply: share of the town's demand met, in the same hour, by its own sun and wind"
 _COLUMNS = (
     Column("station", least=12),
     Column("sun kWh/m²", right=True, rank=2),
@@ -76,7 +77,7 @@ class DemoBar(Watch):
 def show_outcome(outcome: DemoOutcome, folder: str) -> None:
     """Print the atlas and what the run did."""
     terminal = Terminal()
-    terminal.table(_COLUMNS, [_row(station) for station in outcome.atlas])
+    terminal.table(_COLUMNS, [_row(station) for station in outcome.atlas], note=_NOTE)
     terminal.line(("", ""))
     terminal.wrapped([], _sentence(outcome))
     terminal.line(("", ""))

@@ -342,3 +342,20 @@ def test_another_uri_does_not_parse():
 def test_an_artifact_prints_as_its_call():
     """As one would write it."""
     assert "Share(part=1.0, tilt=30)" == str(Share(part=1)) == repr(Share(part=1))
+
+
+def test_misspelt_field_is_named():
+    """A field too many says more than the one that is then missing."""
+    with pytest.raises(InvalidKey, match="key field 'statoin': there is no such field"):
+        Weather(statoin=3)
+
+
+def test_uri_is_not_taken_for_a_key():
+    """A URI of the type where a key belongs is told from a name."""
+
+    class Note(Artifact, uri="raw://notes/{name}.txt", format=Text()):
+        name: str
+
+    with pytest.raises(InvalidKey, match=r"is a URI, not a key.*parse\(uri\)"):
+        Note.from_key("raw://notes/a.txt")
+    assert Note.from_key("a") == Note.parse("raw://notes/a.txt")
