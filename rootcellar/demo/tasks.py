@@ -22,7 +22,8 @@ app.conf.update(
     broker_options(Path(os.environ.get(FOLDER_VARIABLE, "rootcellar-demo")) / "queue"),
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    worker_prefetch_multiplier=1,
+    # One would be right for long tasks; these are short, and a child should not wait for the next.
+    worker_prefetch_multiplier=8,
 )
 if "ROOTCELLAR_DEMO_BROKER" in os.environ:
     app.conf.update(
