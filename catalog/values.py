@@ -157,6 +157,10 @@ class Version:
             pin=self.pin,
         )
 
+    def __json__(self) -> dict[str, Any]:
+        """Return what kombu's JSON serializer puts into a message: the ref."""
+        return self.ref.__json__()
+
     @property
     def run(self) -> Run | None:
         """The run that made it; None if none of ours did."""

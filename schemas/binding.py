@@ -188,7 +188,8 @@ def _require_fan_in(spec: InputSpec, task: str) -> None:
 
 
 def _wanted(spec: InputSpec, value: object, task: str) -> Wanted:
-    if isinstance(value, Ref | Artifact):
+    # Refs, artifacts, and a catalog's versions, which this room does not know by name.
+    if hasattr(value, "__json__"):
         value = value.__json__()
     tagged = value if isinstance(value, Mapping) and TYPE_TAG in value else None
     if tagged is not None:

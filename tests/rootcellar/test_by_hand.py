@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from grid_words import Bundle, Count, Words, registry
 
@@ -187,7 +185,7 @@ def test_preview(words):
     assert "a b c" in str(Words(page=1).preview())
 
 
-def test_older_version_by_ref(words, tmp_path):
+def test_older_version_by_ref(words):
     """A version that was replaced is still had from this host by its digest."""
     old = Count(page=4).push({"words": 1})
     Count(page=4).push({"words": 2})
@@ -195,4 +193,17 @@ def test_older_version_by_ref(words, tmp_path):
         loaded = files.count.load()
 
     assert loaded == {"words": 1}
-    assert Path(tmp_path).exists()
+
+
+def test_older_version_from_the_catalog(words):
+    """A version that the catalog lists is an input as its ref is, also in a message."""
+    from kombu.utils.json import dumps, loads
+
+    Count(page=4).push({"words": 1})
+    Count(page=4).push({"words": 2})
+    old = words.catalog.versions("count", page=4)[1]
+    with staged(registry=registry, count=old) as files:
+        loaded = files.count.load()
+
+    assert loaded == {"words": 1}
+    assert loads(dumps(old)) == old.ref.__json__()
