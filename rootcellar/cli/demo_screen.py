@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DemoBar", "show_outcome"]
 
 _EVERY_TASKS = 10
-_NOTE = "own supply: share of the town's demand met, in the same hour, by its own sun and wind"
+_NOTE = "own supply: share of demand met in the same hour by own sun and wind"
 _COLUMNS = (
     Column("station", least=12),
     Column("sun kWh/m²", right=True, rank=2),
