@@ -1,11 +1,12 @@
 """The host's cache: bytes that were downloaded or published here, by digest, for all processes.
 
-    <root>/CACHEDIR.TAG                  backup programs leave the folder out
-    <root>/v1/cas/sha256/ab/<hex>        entries: read-only files whose digest is their name
-    <root>/v1/sources/<hex>              digest that a URI had under a pin; named by both
-    <root>/v1/locks/<what>-<name>        flocks: entries and sources being downloaded, scratch alive
-    <root>/v1/tmp/<random>/              other downloads; dead, as workdirs, when their lock is free
-    <root>/v1/work/<run uid>/            workdirs of runs, with the downloads they make
+    CACHEDIR.TAG                    backup programs leave the folder out
+    v1/                             all below is of this layout
+        cas/sha256/ab/<hex>         entries: read-only files whose digest is their name
+        sources/<hex>               digest that a URI had under a pin; named by both
+        locks/<what>-<name>         flocks: entries and sources being downloaded, scratch alive
+        tmp/<random>/               other downloads; dead, as workdirs, when their lock is free
+        work/<run uid>/             workdirs of runs, with the downloads they make
 
 A file under `cas` is whole from its first moment, and bears the time that all entries have. All
 processes of one user share the folder, and any of them may be killed at any time. An older or newer

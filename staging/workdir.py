@@ -31,7 +31,7 @@ class PlacedInput:
 
 
 class Workdir:
-    """`<cache>/work/<run uid>/{in,out,tmp,aside}`, mode 0700, gone with its process or its `close`.
+    """A run's folders `in`, `out`, `tmp` and `aside`, mode 0700, gone with process or `close`.
 
     The body gets paths in the first three; the cache downloads into the last.
 

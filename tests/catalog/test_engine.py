@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -284,19 +286,39 @@ def test_a_file_that_is_taken_away_is_noticed(sqlite_url, records):
         assert [uid] == [run.uid for run in catalog.runs()]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
-def test_a_folder_that_may_only_be_read_is_named(sqlite_url, records):
-    """Whoever may not write is told so, and is not asked to try again."""
-    path = Path(sqlite_url.removeprefix("sqlite:///"))
-    with Catalog(sqlite_url) as catalog:
-        records.record(catalog)
-    path.chmod(0o444)
-    path.parent.chmod(0o555)
+@contextmanager
+def held_by_modes():
+    """Be a user whom the modes of files hold; root is not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(12345)
     try:
-        with Catalog(sqlite_url) as catalog, pytest.raises(CatalogError, match="refused") as caught:
-            records.record(catalog)
+        yield
     finally:
-        path.parent.chmod(0o755)
+        os.seteuid(0)
+
+
+def test_a_folder_that_may_only_be_read_is_named(records):
+    """Whoever may not write is told so, and is not asked to try again."""
+    # Not below tmp_path, where another user cannot go.
+    with tempfile.TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        path = Path(top) / "rows" / "catalog.sqlite"
+        url = f"sqlite:///{path}"
+        with Catalog(url) as catalog:
+            records.record(catalog)
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        try:
+            with (
+                held_by_modes(),
+                Catalog(url) as catalog,
+                pytest.raises(CatalogError, match="refused") as caught,
+            ):
+                records.record(catalog)
+        finally:
+            path.parent.chmod(0o755)
 
     assert not caught.value.transient
     assert "its folder" in caught.value.remedy
