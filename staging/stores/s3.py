@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import s3fs
@@ -29,6 +30,7 @@ __all__ = ["S3Store"]
 
 _Answer = TypeVar("_Answer")
 _STOP_SECONDS = 10.0
+_AGAIN_SECONDS = 0.1
 
 
 class S3Store:
@@ -163,19 +165,25 @@ class S3Store:
         be published later.
         """
         ended = threading.Event()
+        tasks: list[asyncio.Task[Any] | None] = []
 
         async def watched() -> _Answer:
+            tasks.append(asyncio.current_task())
             try:
                 return await work()
             finally:
                 ended.set()
 
-        future = asyncio.run_coroutine_threadsafe(watched(), self._filesystem().loop)
+        loop = self._filesystem().loop
+        future = asyncio.run_coroutine_threadsafe(watched(), loop)
         try:
             error = future.exception()
         except BaseException:
             future.cancel()
-            ended.wait(_STOP_SECONDS)
+            # The client takes one cancelling for a lost connection at times, and tries again.
+            end = time.monotonic() + _STOP_SECONDS
+            while tasks and not ended.wait(_AGAIN_SECONDS) and time.monotonic() < end:
+                loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks if task])
             raise
         if error is not None:
             raise translated(error, self.uri(key)) from error
