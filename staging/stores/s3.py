@@ -164,22 +164,25 @@ class S3Store:
         fsspec's own `sync` lets it go on, so that an upload that a soft time limit broke off would
         be published later.
         """
-        ended = threading.Event()
+        ended, interrupted = threading.Event(), threading.Event()
         tasks: list[asyncio.Task[Any] | None] = []
 
         async def watched() -> _Answer:
             tasks.append(asyncio.current_task())
             try:
+                if interrupted.is_set():
+                    raise asyncio.CancelledError
                 return await work()
             finally:
                 ended.set()
 
         loop = self._filesystem().loop
-        future = asyncio.run_coroutine_threadsafe(watched(), loop)
         try:
+            # Inside: the limit may strike as soon as the other thread has the coroutine.
+            future = asyncio.run_coroutine_threadsafe(watched(), loop)
             error = future.exception()
         except BaseException:
-            future.cancel()
+            interrupted.set()
             # The client takes one cancelling for a lost connection at times, and tries again.
             end = time.monotonic() + _STOP_SECONDS
             while tasks and not ended.wait(_AGAIN_SECONDS) and time.monotonic() < end:
