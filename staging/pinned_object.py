@@ -1,0 +1,158 @@
+"""One state of one object, read by parts, and how much of it was read."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.errors import (
+    ArtifactNotFound,
+    ObjectChanged,
+    RootcellarError,
+    StoreUnavailable,
+)
+
+if TYPE_CHECKING:
+    from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.stores.store import Address
+
+__all__ = ["Amount", "Meter", "PinnedObject"]
+
+_TRIES_PER_RANGE = 3
+_FIRST_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """How much was read of one streamed input.
+
+    Attributes:
+        transferred_bytes: Received from the store, with what was read ahead in vain.
+        requests: That brought them.
+        seconds: That readers waited, those of several threads added up.
+        hits: Files that were read from the host.
+        misses: Files of which something was read from the store.
+    """
+
+    transferred_bytes: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    hits: int = 0
+    misses: int = 0
+
+
+class Meter:
+    """Counts what is read of one input. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._bytes = self._requests = 0
+        self._seconds = 0.0
+        self._read: dict[str, bool] = {}
+
+    def received(self, key: str, size_bytes: int) -> None:
+        """Count one answer about an object."""
+        with self._mutex:
+            self._bytes += size_bytes
+            self._requests += 1
+            self._read[key] = False
+
+    def found(self, key: str) -> None:
+        """Count an object that the host has."""
+        with self._mutex:
+            self._read.setdefault(key, True)
+
+    def waited(self, seconds: float) -> None:
+        """Count time that a reader waited."""
+        with self._mutex:
+            self._seconds += seconds
+
+    @property
+    def amount(self) -> Amount:
+        """All so far."""
+        with self._mutex:
+            hits = sum(self._read.values())
+            return Amount(
+                transferred_bytes=self._bytes,
+                requests=self._requests,
+                seconds=self._seconds,
+                hits=hits,
+                misses=len(self._read) - hits,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedObject:
+    """One state of one object, and how to read parts of it. Safe for threads.
+
+    Attributes:
+        artifact: As it prints, for errors.
+        is_final: The caller asked for this very state: that it was replaced is no reason to try
+            again.
+    """
+
+    address: Address
+    pin: Pin
+    meter: Meter
+    artifact: str = ""
+    is_final: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the whole object."""
+        return self.pin.size_bytes
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to `end`, all of the pinned state.
+
+        Raises:
+            ArtifactNotFound: The state was replaced, and the caller wanted no other.
+            ObjectChanged: The object was replaced; another run may read its new state.
+            StoreUnavailable: The range could not be had after three tries.
+        """
+        try:
+            return self._read(start, end)
+        except ObjectChanged as error:
+            raise self._replaced() from error
+        except RootcellarError as error:
+            about = (error.artifact or self.artifact, error.uri, error.remedy)
+            raise type(error)(error.problem, *about) from error
+
+    def _read(self, start: int, end: int) -> bytes:
+        store, key = self.address.store, self.address.key
+        for tried in range(_TRIES_PER_RANGE):
+            try:
+                content = store.read(key, self.pin, start, end)
+            except StoreUnavailable:
+                if tried + 1 == _TRIES_PER_RANGE:
+                    raise
+            else:
+                self.meter.received(key, len(content))
+                if len(content) == end - start:
+                    return content
+            # Workers that failed together shall not come back together.
+            time.sleep(_FIRST_PAUSE_SECONDS * 2**tried * random.uniform(0.5, 1.5))  # noqa: S311
+        raise StoreUnavailable(
+            f"bytes {start} to {end} came incomplete {_TRIES_PER_RANGE} times",
+            "",
+            self.address.uri,
+            "Try again later",
+        )
+
+    def _replaced(self) -> RootcellarError:
+        if self.is_final:
+            return ArtifactNotFound(
+                "this version was replaced since, and the rest of it can no longer be read",
+                self.artifact,
+                self.address.uri,
+                "Use the newest version, or keep versions in the store",
+            )
+        return ObjectChanged(
+            "it was replaced while it was streamed",
+            self.artifact,
+            self.address.uri,
+            "Run again to read the new version; what was read so far is of the old one",
+        )

@@ -1,0 +1,244 @@
+"""A pinned object as a file: seekable, and read ahead while it is read from front to back."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections import OrderedDict, deque
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from rootcellar.schemas.errors import BindingError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
+    from rootcellar.staging.pinned_object import PinnedObject
+
+__all__ = ["BLOCK_BYTES", "SPANS_AHEAD", "SPAN_BYTES", "RangeFile"]
+
+BLOCK_BYTES: Final = 64 * 1024
+"""Read at least, where reading jumps."""
+
+SPAN_BYTES: Final = 8 * 1024 * 1024
+SPANS_AHEAD: Final = 4
+"""So many spans of at most that size are held or on their way, where reading goes on and on."""
+
+_BLOCKS = 64
+_FIRST_SPAN_BYTES = 1024 * 1024
+_SEQUENTIAL_BYTES = 2 * BLOCK_BYTES
+_WORTH_DIVIDING_BYTES = 2 * _FIRST_SPAN_BYTES
+
+
+class RangeFile(io.RawIOBase):
+    """A pinned object as a file, for one thread at a time.
+
+    A read returns all that was asked for, but at the end of the file. Few requests serve many
+    reads: small ones share blocks, a large one is divided and fetched in parallel, and once the
+    reading is sequential what follows is on its way before it is wanted.
+
+    Args:
+        source: What is read.
+        pool: Runs what is read in parallel.
+        reads_ahead: Go on past what is asked for; off for a reader that plans its own reading.
+    """
+
+    def __init__(self, source: PinnedObject, pool: Executor, *, reads_ahead: bool = True) -> None:
+        super().__init__()
+        self._source = source
+        self._ahead = _Spans(source, pool)
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._reads_ahead = reads_ahead
+        self._pid = os.getpid()
+        self._position = 0
+        self._expected = 0
+        self._run_bytes = 0
+
+    def __reduce__(self) -> NoReturn:
+        raise _bound_to_process(self._source)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def size(self) -> int:
+        """Return the size of the whole object in bytes."""
+        return self._source.size_bytes
+
+    def tell(self) -> int:
+        """Return the position in bytes."""
+        self._check()
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position, also past the end; nothing is read."""
+        self._check()
+        starts = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size()}
+        if whence not in starts or starts[whence] + offset < 0:
+            msg = f"no position in a file: {offset} with whence {whence}"
+            raise ValueError(msg)
+        self._position = starts[whence] + offset
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return as many bytes, or all that follow."""
+        left = max(0, self.size() - self._position)
+        buffer = bytearray(left if size is None or size < 0 else min(size, left))
+        self.readinto(buffer)
+        return bytes(buffer)
+
+    def readall(self) -> bytes:
+        """Return all bytes that follow."""
+        return self.read()
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer, and return how much of it; less only at the end of the file.
+
+        Raises:
+            ArtifactNotFound, StoreError: See `PinnedObject.read`.
+        """
+        self._check()
+        view = memoryview(buffer).cast("B")
+        start = self._position
+        count = max(0, min(len(view), self.size() - start))
+        goes_on = self._goes_on(start, count)
+        limit = self.size() if goes_on else start + count
+        began = time.monotonic()
+        try:
+            done = 0
+            while done < count:
+                done += self._fill(start + done, view[done:count], limit)
+        finally:
+            self._source.meter.waited(time.monotonic() - began)
+        self._position = start + count
+        return count
+
+    def close(self) -> None:
+        """Give up what is on its way, without waiting for it. Safe to repeat."""
+        if not self.closed:
+            self._ahead.drop()
+            self._blocks.clear()
+        super().close()
+
+    def _goes_on(self, start: int, count: int) -> bool:
+        """Tell whether enough was read in a row to expect more of the same."""
+        if start != self._expected:
+            self._run_bytes = 0
+        before = self._run_bytes
+        self._run_bytes += count
+        self._expected = start + count
+        return self._reads_ahead and before >= _SEQUENTIAL_BYTES
+
+    def _fill(self, position: int, view: memoryview, limit: int) -> int:
+        if copied := self._ahead.copy(position, view, limit):
+            return copied
+        if limit > position + len(view) or len(view) >= _WORTH_DIVIDING_BYTES:
+            self._ahead.start(position, limit)
+            return self._ahead.copy(position, view, limit)
+        if len(view) < BLOCK_BYTES:
+            return self._copy_block(position, view)
+        view[:] = self._source.read(position, position + len(view))
+        return len(view)
+
+    def _copy_block(self, position: int, view: memoryview) -> int:
+        number, offset = divmod(position, BLOCK_BYTES)
+        block = self._blocks.get(number)
+        if block is None:
+            start = number * BLOCK_BYTES
+            block = self._source.read(start, min(start + BLOCK_BYTES, self.size()))
+            self._blocks[number] = block
+            if len(self._blocks) > _BLOCKS:
+                self._blocks.popitem(last=False)
+        else:
+            self._blocks.move_to_end(number)
+        part = block[offset : offset + len(view)]
+        view[: len(part)] = part
+        return len(part)
+
+    def _check(self) -> None:
+        if self.closed:
+            msg = "I/O operation on closed file"
+            raise ValueError(msg)
+        if self._pid != os.getpid():
+            raise _bound_to_process(self._source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A part of an object, here or on its way."""
+
+    start: int
+    end: int
+    content: Future[bytes]
+
+
+class _Spans:
+    """Parts of an object that follow one another, here or on their way; few at a time."""
+
+    def __init__(self, source: PinnedObject, pool: Executor) -> None:
+        self._source = source
+        self._pool = pool
+        self._spans: deque[_Span] = deque()
+        self._end = 0
+        self._next_bytes = _FIRST_SPAN_BYTES
+
+    def start(self, position: int, limit: int) -> None:
+        """Begin anew at a position; nothing is asked for past `limit`."""
+        self.drop()
+        self._end = position
+        self._next_bytes = _FIRST_SPAN_BYTES
+        self._ask(limit)
+
+    def copy(self, position: int, view: memoryview, limit: int) -> int:
+        """Copy what there is from a position on, and return how much; 0 if nothing is."""
+        while self._spans and self._spans[0].end <= position:
+            self._spans.popleft().content.cancel()
+        if not self._spans or position < self._spans[0].start:
+            return 0
+        span = self._spans[0]
+        self._ask(limit)
+        try:
+            content = span.content.result()
+        except CancelledError:
+            msg = "I/O operation on closed file"
+            raise ValueError(msg) from None
+        except Exception:
+            self.drop()
+            raise
+        offset = position - span.start
+        count = min(len(view), span.end - position)
+        view[:count] = memoryview(content)[offset : offset + count]
+        if position + count == span.end:
+            self._spans.popleft()
+            del span, content
+            self._ask(limit)
+        return count
+
+    def drop(self) -> None:
+        """Forget everything; what is on its way ends unheard."""
+        while self._spans:
+            self._spans.popleft().content.cancel()
+
+    def _ask(self, limit: int) -> None:
+        while len(self._spans) < SPANS_AHEAD and self._end < limit:
+            start = self._end
+            self._end = min(start + self._next_bytes, limit)
+            # Small at first, so that the first bytes are here soon and few are in vain.
+            self._next_bytes = min(2 * self._next_bytes, SPAN_BYTES)
+            future = self._pool.submit(self._source.read, start, self._end)
+            self._spans.append(_Span(start, self._end, future))
+
+
+def _bound_to_process(source: PinnedObject) -> BindingError:
+    return BindingError(
+        "a streamed input belongs to the process and the run that opened it",
+        source.artifact,
+        source.address.uri,
+        "Drop STREAMED, and give other processes the path",
+    )
