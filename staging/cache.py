@@ -154,6 +154,11 @@ class Cache:
             self.forget(digest)
             return None
 
+    def known(self, address: Address, pin: Pin, expected: Digest | None = None) -> Cached | None:
+        """Return the entry for an object if the host has its bytes; downloads nothing."""
+        with cache_errors():
+            return self._known(address, pin, expected, time.monotonic())
+
     def add(self, path: Path, digest: Digest) -> Path:
         """Take in a local file that has this digest, and return its entry.
 
