@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.cache import Cache, Cached
     from rootcellar.staging.stores.store import Listed, Progress
 
-__all__ = ["CachedFolder", "FolderInput", "pin_of_folder"]
+__all__ = ["CachedFolder", "FolderInput", "foreign_members", "is_foreign", "pin_of_folder"]
 
 _LISTING_PREFIX = "listing-"
 _LISTINGS = 4
@@ -58,6 +58,23 @@ def pin_of_folder(address: Address) -> Pin | None:
         return manifest_pin
     listing = _list(address)
     return _pin_of_listing(listing) if listing else None
+
+
+def foreign_members(address: Address, pin: Pin) -> dict[str, Listed] | None:
+    """Return the files of a folder without a manifest by path; None if it is not as pinned.
+
+    Raises:
+        ContentError: The name of a file cannot be used.
+    """
+    listing = _list(address)
+    if _pin_of_listing(listing) != pin:
+        return None
+    return {_member_path(address, item): item for item in listing}
+
+
+def is_foreign(pin: Pin) -> bool:
+    """Tell whether a folder's pin is that of a listing, because it has no manifest."""
+    return pin.etag.startswith(_LISTING_PREFIX)
 
 
 class FolderInput:
