@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.errors import RootcellarError
     from rootcellar.schemas.formats import ArrowIpc, Csv, File, Folder, Json, Parquet, Text
-    from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, Outputs, Staged
+    from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, STREAMED, Outputs, Staged
     from rootcellar.schemas.ref import Ref
     from rootcellar.schemas.registry import Registry
     from rootcellar.settings import Settings
@@ -31,6 +31,7 @@ __all__ = [
     "NOT_STAGED",
     "OUTPUT",
     "OUTPUTS",
+    "STREAMED",
     "ArrowIpc",
     "Artifact",
     "Catalog",
@@ -76,7 +77,14 @@ _HOMES = {
         "Parquet",
         "Text",
     ),
-    "rootcellar.schemas.handle": ("NOT_STAGED", "OUTPUT", "OUTPUTS", "Outputs", "Staged"),
+    "rootcellar.schemas.handle": (
+        "NOT_STAGED",
+        "OUTPUT",
+        "OUTPUTS",
+        "STREAMED",
+        "Outputs",
+        "Staged",
+    ),
     "rootcellar.schemas.ref": ("Ref",),
     "rootcellar.schemas.registry": ("Registry",),
     "rootcellar.settings": ("Settings",),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Digest"]
 
-_HEX_LENGTHS = {"sha256": 64, "blake3": 64}
+_UNREAD = "unread"
+_HEX_LENGTHS = {"sha256": 64, "blake3": 64, _UNREAD: 64}
 _FORM = re.compile(r"(?P<algorithm>[a-z0-9]+):(?P<hex>[0-9a-f]+)")
 
 
@@ -47,6 +48,25 @@ class Digest(str):
         for chunk in chunks:
             state.update(chunk)
         return cls(f"sha256:{state.hexdigest()}")
+
+    @classmethod
+    def unread(cls, uri: str, token: str) -> Self:
+        """Return what stands for the digest of bytes that were never read whole.
+
+        Equal for one object in one state, so that equal ones still mean equal bytes; another
+        object with the same bytes has another.
+
+        Args:
+            uri: Of the object.
+            token: Of its state, such as `Pin.token`; something unique where a store gives none.
+        """
+        state = hashlib.sha256(f"{uri}\n{token}".encode())
+        return cls(f"{_UNREAD}:{state.hexdigest()}")
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it is of a state in a store, not of bytes."""
+        return self.algorithm == _UNREAD
 
     @property
     def algorithm(self) -> str:

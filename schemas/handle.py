@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from rootcellar.schemas.artifact import Artifact
 from rootcellar.schemas.errors import BindingError, ContentError
+from rootcellar.schemas.formats.datasets import local_dataset
 from rootcellar.schemas.formats.format import located
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from io import BufferedReader
     from pathlib import Path
+    from typing import BinaryIO
+
+    from pyarrow.dataset import Dataset
 
     from rootcellar.schemas.ref import Ref
 
-__all__ = ["NOT_STAGED", "OUTPUT", "OUTPUTS", "Mark", "Outputs", "Staged"]
+__all__ = ["NOT_STAGED", "OUTPUT", "OUTPUTS", "STREAMED", "Mark", "Outputs", "Staged"]
 
 A = TypeVar("A", bound=Artifact)
 
@@ -28,6 +31,7 @@ class Mark(Enum):
     OUTPUT = "OUTPUT"
     OUTPUTS = "OUTPUTS"
     NOT_STAGED = "NOT_STAGED"
+    STREAMED = "STREAMED"
 
     def __repr__(self) -> str:
         return self.value
@@ -41,6 +45,10 @@ OUTPUTS: Final[Any] = Mark.OUTPUTS
 
 NOT_STAGED: Final[Any] = Mark.NOT_STAGED
 """In `Annotated[…, NOT_STAGED]`: leave this argument alone though the registry serves its name."""
+
+STREAMED: Final[Any] = Mark.STREAMED
+"""In `Annotated[Staged[T], STREAMED]`: the input is pinned but not downloaded; the body reads what
+it needs of it with `.open()`, `.dataset()` or `.load()`. For inputs larger than the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +89,30 @@ class Staged(Generic[A]):
         except ContentError as error:
             raise self._located(error) from error
 
-    def open(self) -> BufferedReader:
-        """Open the file for reading bytes."""
-        return self.path.open("rb")
+    def open(self, member: str = "") -> BinaryIO:
+        """Open the file for reading bytes: seekable and buffered, streamed or not.
+
+        Args:
+            member: Path of a file within a folder.
+        """
+        return (self.path / member if member else self.path).open("rb")
+
+    def dataset(self) -> Dataset:
+        """Return the table, or all tables of a folder, as a dataset that is read when asked.
+
+        Reads the columns and row groups that a question needs, for as long as the run lasts.
+
+        Raises:
+            BindingError: The format is no table.
+            ContentError: The file is not what its format says.
+        """
+        try:
+            return local_dataset(self.artifact.declaration.format, self.path)
+        except ContentError as error:
+            raise self._located(error) from error
+        except BindingError as error:
+            about = (str(self.artifact), self.artifact.uri, error.remedy)
+            raise BindingError(error.problem, *about) from error
 
     def save(self, value: Any) -> None:
         """Write an output with its format; replaces what was written before.

@@ -7,14 +7,14 @@ import inspect
 import os
 import types
 from collections import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
 from rootcellar.schemas.artifact import Artifact
 from rootcellar.schemas.errors import DeclarationError
-from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, Outputs, Staged
+from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, STREAMED, Mark, Outputs, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,7 @@ class InputSpec:
     Attributes:
         target: The type to load, for `Delivery.LOADED`; otherwise None.
         optional: The body accepts None for an artifact that is not there.
+        streamed: Pinned, but read from its store while the body runs; a handle.
     """
 
     argument: str
@@ -57,6 +58,7 @@ class InputSpec:
     shape: Shape = Shape.ONE
     optional: bool = False
     target: Any = None
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +127,16 @@ class TaskInterface:
                 outputs.append(_output(parameter, hints, registry))
             elif _is_staged(parameter, hints, registry):
                 annotation = hints.of(parameter)
-                inputs.append(
-                    _input(parameter.name, registry.for_argument(parameter.name), annotation, label)
+                spec = _input(
+                    parameter.name, registry.for_argument(parameter.name), annotation, label
                 )
+                inputs.append(_streamed(spec, label) if _marked(annotation, STREAMED) else spec)
             else:
                 plain.append(parameter.name)
         return cls(label, signature, tuple(inputs), tuple(outputs), tuple(plain))
 
 
+_FAN_INS = (list, tuple, dict, abc.Sequence, abc.Mapping)
 _UNRESOLVED = (NameError, TypeError, AttributeError, SyntaxError)
 
 
@@ -168,15 +172,27 @@ def _is_staged(parameter: inspect.Parameter, hints: _Hints, registry: Registry) 
     variadic = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
     if variadic or not registry.serves(parameter.name):
         return False
-    return not _is_marked(hints.of(parameter))
+    return not _marked(hints.of(parameter), NOT_STAGED)
 
 
-def _is_marked(annotation: Any) -> bool:
-    """Tell whether `NOT_STAGED` stands in an annotation, or in a part of its union."""
+def _marked(annotation: Any, mark: Mark) -> bool:
+    """Tell whether a mark stands in an annotation, in a part of its union, or in a fan-in's."""
     if get_origin(annotation) is Annotated:
         kind, *metadata = get_args(annotation)
-        return any(one is NOT_STAGED for one in metadata) or _is_marked(kind)
-    return _is_union(annotation) and any(map(_is_marked, get_args(annotation)))
+        return any(one is mark for one in metadata) or _marked(kind, mark)
+    is_inside = _is_union(annotation) or (mark is STREAMED and get_origin(annotation) in _FAN_INS)
+    return is_inside and any(_marked(part, mark) for part in get_args(annotation))
+
+
+def _streamed(spec: InputSpec, label: str) -> InputSpec:
+    if spec.delivery is Delivery.HANDLE:
+        return replace(spec, streamed=True)
+    raise DeclarationError(
+        f"the input {spec.argument!r} is marked STREAMED, and only a handle can stream",
+        label,
+        spec.type.declaration.template.text,
+        f"Annotate it as Annotated[Staged[{spec.type.__name__}], STREAMED]",
+    )
 
 
 def _output(parameter: inspect.Parameter, hints: _Hints, registry: Registry) -> OutputSpec:

@@ -5,6 +5,7 @@ from rootcellar.staging.output import Output
 from rootcellar.staging.publication import Published
 from rootcellar.staging.session import Located, StagedFile, StagingSession
 from rootcellar.staging.stores import Address, Progress, Store, StoreLocation, Stores
+from rootcellar.staging.streaming import StreamedInput, StreamRequest
 from rootcellar.staging.workdir import sweep
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "Store",
     "StoreLocation",
     "Stores",
+    "StreamRequest",
+    "StreamedInput",
     "sweep",
 ]

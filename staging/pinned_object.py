@@ -51,19 +51,18 @@ class Meter:
         self._mutex = threading.Lock()
         self._bytes = self._requests = 0
         self._seconds = 0.0
-        self._read: dict[str, bool] = {}
+        self._opened: dict[str, bool] = {}
 
-    def received(self, key: str, size_bytes: int) -> None:
-        """Count one answer about an object."""
+    def received(self, size_bytes: int) -> None:
+        """Count one answer of the store."""
         with self._mutex:
             self._bytes += size_bytes
             self._requests += 1
-            self._read[key] = False
 
-    def found(self, key: str) -> None:
-        """Count an object that the host has."""
+    def opened(self, key: str, *, is_here: bool) -> None:
+        """Count an object once: as a hit if all reading of it was from the host."""
         with self._mutex:
-            self._read.setdefault(key, True)
+            self._opened[key] = is_here and self._opened.get(key, True)
 
     def waited(self, seconds: float) -> None:
         """Count time that a reader waited."""
@@ -74,13 +73,13 @@ class Meter:
     def amount(self) -> Amount:
         """All so far."""
         with self._mutex:
-            hits = sum(self._read.values())
+            hits = sum(self._opened.values())
             return Amount(
                 transferred_bytes=self._bytes,
                 requests=self._requests,
                 seconds=self._seconds,
                 hits=hits,
-                misses=len(self._read) - hits,
+                misses=len(self._opened) - hits,
             )
 
 
@@ -130,7 +129,7 @@ class PinnedObject:
                 if tried + 1 == _TRIES_PER_RANGE:
                     raise
             else:
-                self.meter.received(key, len(content))
+                self.meter.received(len(content))
                 if len(content) == end - start:
                     return content
             # Workers that failed together shall not come back together.

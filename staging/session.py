@@ -12,6 +12,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable, InputModified
 from rootcellar.staging.folder_input import FolderInput, pin_of_folder
 from rootcellar.staging.publication import Publication, Published
+from rootcellar.staging.streaming import Streams
 from rootcellar.staging.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.output import Output
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import Progress
+    from rootcellar.staging.streaming import StreamedInput, StreamRequest
 
 __all__ = ["Located", "StagedFile", "StagingSession"]
 
@@ -53,6 +55,8 @@ class StagedFile:
         pin: Which state it is. Not the one that was located if that was replaced meanwhile.
         hit: All bytes were on the host.
         members: Number of files of a folder; None for a file.
+        hits: Files that were on the host.
+        misses: Files that were downloaded.
     """
 
     uri: str
@@ -65,6 +69,8 @@ class StagedFile:
     transferred_bytes: int
     seconds: float
     members: int | None
+    hits: int = 0
+    misses: int = 0
 
 
 class StagingSession:
@@ -90,6 +96,7 @@ class StagingSession:
         self._pid = os.getpid()
         self._workdir = Workdir(self._cache, self._run_uid)
         self._cache = self._cache.within(self._workdir.aside)
+        self._streams = Streams(self._cache)
         return self
 
     def __exit__(
@@ -105,6 +112,7 @@ class StagingSession:
     def close(self) -> None:
         """Drop what is not published, and the workdir. Safe to repeat."""
         try:
+            self._streams.close()
             self._publication.abort()
         finally:
             self._close_workdir()
@@ -169,6 +177,7 @@ class StagingSession:
             )
             entries, digest, pin = list(folder.members.values()), folder.manifest.digest, folder.pin
             members = len(entries)
+        hits = sum(entry.hit for entry in entries)
         return StagedFile(
             uri=located.uri,
             kind=located.kind,
@@ -176,11 +185,33 @@ class StagingSession:
             digest=digest,
             size_bytes=sum(entry.size_bytes for entry in entries),
             pin=pin,
-            hit=all(entry.hit for entry in entries),
+            hit=hits == len(entries),
             transferred_bytes=sum(entry.transferred_bytes for entry in entries),
             seconds=time.monotonic() - started,
             members=members,
+            hits=hits,
+            misses=len(entries) - hits,
         )
+
+    def on_host(self, wanted: StreamRequest) -> bool:
+        """Tell whether a file need not be streamed: this host has its bytes."""
+        if wanted.kind == "folder":
+            return False
+        address = self._stores.store_for(wanted.uri)
+        return self._cache.known(address, wanted.pin, wanted.expected) is not None
+
+    def stream(self, wanted: StreamRequest) -> StreamedInput:
+        """Return a stream of a file or folder, which is closed with the session.
+
+        Nothing is downloaded but the manifest of a folder.
+
+        Raises:
+            ArtifactNotFound, ObjectChanged: The folder was replaced.
+            ContentError: Its manifest, or the name of a foreign member, cannot be used.
+        """
+        address = self._stores.store_for(wanted.uri.rstrip("/"))
+        opened = self._streams.file if wanted.kind == "file" else self._streams.folder
+        return opened(address, wanted)
 
     def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
         """Return a path in the workdir that the body may write a file or folder to."""

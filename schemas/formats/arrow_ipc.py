@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
 __all__ = ["ArrowIpc"]
 
@@ -61,6 +62,12 @@ class ArrowIpc(TableFormat):
             schema_fingerprint=fingerprint(schema),
             columns=columns_of(schema),
         )
+
+    def dataset_format(self) -> ds.IpcFileFormat:
+        """Return Arrow IPC as pyarrow's datasets know it."""
+        import pyarrow.dataset as ds  # noqa: PLC0415  heavy
+
+        return ds.IpcFileFormat()
 
     def _check_columns(self, path: Path) -> None:
         import pyarrow as pa  # noqa: PLC0415  heavy

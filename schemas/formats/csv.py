@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    import pyarrow.dataset as ds
     from pyarrow import csv
 
 __all__ = ["Csv"]
@@ -46,6 +47,7 @@ class Csv(TableFormat):
     media_type: ClassVar[str] = "text/csv"
     name: ClassVar[str] = "csv"
     label: ClassVar[str] = _WHAT
+    reads_in_order: ClassVar[bool] = True
 
     delimiter: str = field(default=",", kw_only=True)
     null_values: tuple[str, ...] = field(default=("",), kw_only=True)
@@ -110,6 +112,18 @@ class Csv(TableFormat):
             row_count=self._counted(path),
             schema_fingerprint=fingerprint(schema),
             columns=columns_of(schema),
+        )
+
+    def dataset_format(self) -> ds.CsvFileFormat:
+        """Return CSV with these options; without declared columns, types are inferred."""
+        import pyarrow.dataset as ds  # noqa: PLC0415  heavy
+
+        options = self._options(self._declared())
+        return ds.CsvFileFormat(
+            options["parse_options"],
+            default_fragment_scan_options=ds.CsvFragmentScanOptions(
+                options["convert_options"], options["read_options"]
+            ),
         )
 
     def _check_columns(self, path: Path) -> None:

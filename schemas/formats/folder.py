@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, get_args, get_origin
 
@@ -15,7 +16,7 @@ from rootcellar.schemas.formats.preview import TextPreview
 from rootcellar.schemas.manifest import check_member_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rootcellar.schemas.ref import Kind
 
@@ -108,8 +109,17 @@ class Folder:
             ContentError: Not the declared files.
         """
         files = _files(path)
-        matching = {found.relative_to(path).as_posix() for found in path.glob(self.pattern)}
-        if strays := [name for name in files if name not in matching]:
+        self.check_names(list(files))
+        return files
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Hold the names of a folder's files against the pattern and the number that is wanted.
+
+        Raises:
+            ContentError: Not the declared files.
+        """
+        pattern = self.pattern.split("/")
+        if strays := [name for name in names if not _matches(name.split("/"), pattern)]:
             raise ContentError(
                 f"{strays[0]!r} does not match {self.pattern!r}"
                 + (f", nor do {len(strays) - 1} more files" if len(strays) > 1 else ""),
@@ -117,14 +127,13 @@ class Folder:
                 "",
                 "Remove it from the folder or widen the pattern",
             )
-        if len(files) < self.min_files:
+        if len(names) < self.min_files:
             raise ContentError(
-                f"it has {len(files)} files, expected {self.min_files} or more",
+                f"it has {len(names)} files, expected {self.min_files} or more",
                 "",
                 "",
                 f"Write files that match {self.pattern!r}",
             )
-        return files
 
     def save(self, value: object, path: Path) -> None:
         """Write the members of a dict, or copy a folder; `path` is made if it is missing.
@@ -200,6 +209,15 @@ class Folder:
             return self.member.load(file, target)
         except ContentError as error:
             raise _in_member(name, error) from error
+
+
+def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Tell whether the parts of a path match those of a glob, as `Path.glob` sees it."""
+    if not name or not pattern:
+        return not name and not pattern
+    if pattern[0] == "**":
+        return _matches(name, pattern[1:]) or _matches(name[1:], pattern)
+    return fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])
 
 
 def _inner(target: object) -> object:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Parquet"]
 
 _WHAT = "Parquet"
+_HOLE_BYTES = 256 * 1024  # of the network's time, a request costs more than such a gap
+_RANGE_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,30 @@ class Parquet(TableFormat):
                 schema_fingerprint=fingerprint(schema),
                 columns=columns_of(schema),
             )
+
+    def dataset_format(self) -> ds.ParquetFileFormat:
+        """Return Parquet with columns that lie near one another read by one request."""
+        import pyarrow as pa  # noqa: PLC0415  heavy
+        import pyarrow.dataset as ds  # noqa: PLC0415  heavy
+
+        cache = pa.CacheOptions(
+            hole_size_limit=_HOLE_BYTES, range_size_limit=_RANGE_BYTES, lazy=True
+        )
+        return ds.ParquetFileFormat(
+            default_fragment_scan_options=ds.ParquetFragmentScanOptions(
+                pre_buffer=True, cache_options=cache
+            )
+        )
+
+    def dataset_schema(self, found: pa.Schema) -> pa.Schema:
+        """Return the columns of a dataset whose first file has these columns.
+
+        Raises:
+            ContentError: They are not the declared ones.
+        """
+        declared = self._declared()
+        check_columns(found, None if declared is None else _stored(declared))
+        return found if declared is None else declared
 
     def _check_columns(self, path: Path) -> None:
         self.validate(path)

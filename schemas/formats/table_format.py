@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rootcellar.schemas.errors import ContentError
-from rootcellar.schemas.formats.arrow_schema import check_source, definition_of, resolved
+from rootcellar.schemas.formats.arrow_schema import (
+    check_columns,
+    check_source,
+    definition_of,
+    resolved,
+)
 from rootcellar.schemas.formats.content import copy_file, not_loadable, not_savable
 from rootcellar.schemas.formats.foreign import is_foreign_type
 from rootcellar.schemas.formats.tables import (
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     from rootcellar.schemas.formats.arrow_schema import SchemaSource
     from rootcellar.schemas.formats.format import Description
@@ -54,6 +60,7 @@ class TableFormat(ABC):
     kind: ClassVar[Kind] = "file"
     name: ClassVar[str]
     label: ClassVar[str]
+    reads_in_order: ClassVar[bool] = False
 
     schema: SchemaSource | None = None
     min_rows: int = field(default=0, kw_only=True)
@@ -142,6 +149,20 @@ class TableFormat(ABC):
             if missing == 0:
                 break
         return pa.Table.from_batches(head, schema=schema)
+
+    @abstractmethod
+    def dataset_format(self) -> ds.FileFormat:
+        """Return the format as pyarrow's datasets know it."""
+
+    def dataset_schema(self, found: pa.Schema) -> pa.Schema:
+        """Return the columns of a dataset whose first file has these columns.
+
+        Raises:
+            ContentError: They are not the declared ones.
+        """
+        declared = self._declared()
+        check_columns(found, declared)
+        return found if declared is None else declared
 
     def _declared(self) -> pa.Schema | None:
         return resolved(self.schema)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from rootcellar.schemas.errors import ContentError
+from rootcellar.schemas.errors import ContentError, RootcellarError
 from rootcellar.schemas.formats.arrow_schema import check_columns, plain_type, type_name
 from rootcellar.schemas.formats.content import reason, shortened
 from rootcellar.schemas.formats.foreign import is_foreign_instance, is_foreign_type
@@ -38,14 +38,17 @@ _REMEDY = "Correct the values, or the schema of the type"
 def readable(path: Path, what: str) -> Iterator[None]:
     """Turn what pyarrow says of damaged content into a `ContentError`.
 
-    Errors of the file system, which carry a number, pass through.
+    Errors of the file system, which carry a number, and of a store pass through.
     """
     import pyarrow as pa  # noqa: PLC0415  heavy
 
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+        if (
+            isinstance(error, MemoryError | RootcellarError)
+            or getattr(error, "errno", None) is not None
+        ):
             raise
         raise ContentError(
             f"it cannot be read as {what}: {reason(error, path)}",

@@ -1,0 +1,311 @@
+"""Streamed inputs: located and pinned, and read where they lie; nothing is downloaded."""
+
+from __future__ import annotations
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rootcellar.schemas.errors import (
+    ArtifactNotFound,
+    BindingError,
+    ContentError,
+    DigestMismatch,
+    ObjectChanged,
+    RootcellarError,
+)
+from rootcellar.schemas.manifest import MANIFEST_NAME, Manifest
+from rootcellar.schemas.ref import Pin
+from rootcellar.staging.folder_input import foreign_members, is_foreign
+from rootcellar.staging.pinned_object import Amount, Meter, PinnedObject
+from rootcellar.staging.range_file import RangeFile
+from rootcellar.staging.stores.store import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import BinaryIO
+
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.ref import Kind
+    from rootcellar.staging.cache import Cache
+
+__all__ = ["StreamRequest", "StreamedInput", "Streams"]
+
+_THREADS = 8
+_BUFFER_BYTES = 16 * 1024  # less than a block, so that the blocks are used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRequest:
+    """What is to be streamed.
+
+    Attributes:
+        pin: Of the file; for a folder, of its manifest or of its listing.
+        expected: Its digest, if that is known.
+        artifact: As it prints, for errors.
+        is_final: The caller asked for this very version.
+    """
+
+    uri: str
+    kind: Kind
+    pin: Pin
+    expected: Digest | None = None
+    artifact: str = ""
+    is_final: bool = False
+
+
+class Streams:
+    """The streamed inputs of one run: `close` ends all of them, with their threads."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._pool: ThreadPoolExecutor | None = None
+        self._files: list[io.IOBase] = []
+        self._pid = os.getpid()
+        self._closed = False
+
+    def file(self, address: Address, wanted: StreamRequest) -> StreamedInput:
+        """Return a file's stream; nothing is asked of the store yet."""
+        meter = Meter()
+        members = {"": _Member(address, wanted.pin, wanted.expected)}
+        return StreamedInput(self, wanted, meter, members, digest=wanted.expected)
+
+    def folder(self, address: Address, wanted: StreamRequest) -> StreamedInput:
+        """Return a folder's stream; only its manifest, or its listing, is read.
+
+        Raises:
+            ArtifactNotFound: It was replaced, and the caller wanted no other.
+            ObjectChanged: It was replaced after it was located.
+            ContentError: Its manifest, or the name of a foreign member, cannot be used.
+        """
+        meter = Meter()
+        if is_foreign(wanted.pin):
+            listed = foreign_members(address, wanted.pin)
+            if listed is None:
+                raise _folder_replaced(address, wanted)
+            found = {
+                path: _Member(Address(address.store, item.key), item.pin)
+                for path, item in listed.items()
+            }
+            return StreamedInput(self, wanted, meter, found, digest=wanted.expected)
+        manifest = self._manifest(address, wanted, meter)
+        if wanted.expected is not None and manifest.digest != wanted.expected:
+            raise _folder_replaced(address, wanted)
+        root = "/".join(part for part in (address.key, manifest.root) if part)
+        members = {
+            one.path: _Member(
+                Address(address.store, f"{root}/{one.path}"),
+                Pin(size_bytes=one.size_bytes),
+                one.digest,
+                is_located=False,
+            )
+            for one in manifest.members
+        }
+        return StreamedInput(self, wanted, meter, members, digest=manifest.digest)
+
+    def _manifest(self, address: Address, wanted: StreamRequest, meter: Meter) -> Manifest:
+        cached = self._cache.fetch(
+            Address(address.store, f"{address.key}/{MANIFEST_NAME}"), wanted.pin
+        )
+        if not cached.hit:
+            meter.received(cached.transferred_bytes)
+        if cached.pin.token != wanted.pin.token:
+            raise _folder_replaced(address, wanted)
+        return Manifest.from_bytes(cached.path.read_bytes(), uri=address.uri)
+
+    def open(self, source: PinnedObject, *, reads_ahead: bool) -> RangeFile:
+        """Return a file over an object, closed with the run at the latest."""
+        self._check(source.artifact, source.address.uri)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rootcellar-stream")
+        file = RangeFile(source, self._pool, reads_ahead=reads_ahead)
+        self._keep(file)
+        return file
+
+    def open_local(self, source: PinnedObject, digest: Digest) -> BinaryIO | None:
+        """Return the host's own copy of an object, if it has one; also closed with the run."""
+        self._check(source.artifact, source.address.uri)
+        path = self._cache.find(digest, source.size_bytes)
+        if path is None:
+            return None
+        try:
+            # Open is held: what is evicted now can still be read to its end.
+            file = path.open("rb")
+        except FileNotFoundError:
+            return None
+        self._keep(file)
+        return file
+
+    def _keep(self, file: Any) -> None:
+        self._files = [one for one in self._files if not one.closed]
+        self._files.append(file)
+
+    def _check(self, artifact: str, uri: str) -> None:
+        if self._closed:
+            raise BindingError(
+                "it is read after the run that streamed it has ended",
+                artifact,
+                uri,
+                "Read what is needed inside the body, or inside the with block",
+            )
+        if self._pid != os.getpid():
+            raise BindingError(
+                "a streamed input belongs to the process that it was staged in for",
+                artifact,
+                uri,
+                "Drop STREAMED, and give other processes the path",
+            )
+
+    def close(self) -> None:
+        """Close every file and end the threads, after the requests under way. Safe to repeat."""
+        self._closed = True
+        if self._pid != os.getpid():
+            return
+        for file in self._files:
+            file.close()
+        self._files = []
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One file of a stream, as far as it is known without asking for it."""
+
+    address: Address
+    pin: Pin
+    digest: Digest | None = None
+    is_located: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedInput:
+    """An input whose bytes stay in their store; what the handle of the body reads from.
+
+    Attributes:
+        wanted: What it is a stream of.
+        digest: Of the file, or of the folder's manifest; None if nothing knows it.
+    """
+
+    _streams: Streams
+    wanted: StreamRequest
+    _meter: Meter
+    _members: Mapping[str, _Member]
+    digest: Digest | None
+    _located: dict[str, Pin] = field(default_factory=dict)
+
+    def __reduce__(self) -> NoReturn:
+        raise BindingError(
+            "a streamed input cannot leave the process it was staged in for",
+            self.wanted.artifact,
+            self.wanted.uri,
+            "Pass its .version on, which is a ref",
+        )
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it is a file or a folder."""
+        return self.wanted.kind
+
+    @property
+    def pin(self) -> Pin:
+        """The state that is read."""
+        return self.wanted.pin
+
+    @property
+    def size_bytes(self) -> int:
+        """The file, or all files of the folder together."""
+        return sum(member.pin.size_bytes for member in self._members.values())
+
+    @property
+    def members(self) -> int | None:
+        """Number of files of a folder; None for a file."""
+        return None if self.kind == "file" else len(self._members)
+
+    @property
+    def amount(self) -> Amount:
+        """How much was read so far."""
+        return self._meter.amount
+
+    def sizes(self) -> dict[str, int]:
+        """Return the size of each file by its path in the folder; a file's own path is empty."""
+        return {path: member.pin.size_bytes for path, member in self._members.items()}
+
+    def open(self, member: str = "") -> BinaryIO:
+        """Open a file for reading: seekable, buffered, read ahead.
+
+        Args:
+            member: Path within a folder; empty for a file.
+
+        Raises:
+            ContentError: There is no such member.
+            BindingError: The run has ended, or this is another process.
+            StoreError: The member cannot be had.
+        """
+        file = self.open_raw(member)
+        return io.BufferedReader(file, _BUFFER_BYTES) if isinstance(file, RangeFile) else file
+
+    def open_raw(self, member: str = "", *, reads_ahead: bool = True) -> Any:
+        """As `open`, without a buffer: for a reader that buffers, or plans its own reading."""
+        source, digest = self._source(member)
+        file = self._streams.open_local(source, digest) if digest is not None else None
+        self._meter.opened(source.address.key, is_here=file is not None)
+        if file is not None:
+            return file
+        return self._streams.open(self._hold(member, source), reads_ahead=reads_ahead)
+
+    def _source(self, member: str) -> tuple[PinnedObject, Digest | None]:
+        found = self._members.get(member)
+        if found is None:
+            raise ContentError(
+                f"it has no member {member!r}" if member else "it is a folder",
+                self.wanted.artifact,
+                self.wanted.uri,
+                "Name one of its members",
+            )
+        source = PinnedObject(
+            address=found.address,
+            pin=self._located.get(member, found.pin),
+            meter=self._meter,
+            artifact=self.wanted.artifact,
+            is_final=self.wanted.is_final,
+        )
+        return source, found.digest
+
+    def _hold(self, member: str, source: PinnedObject) -> PinnedObject:
+        """Return a member as its store has it: a manifest knows no etags."""
+        if self._members[member].is_located or member in self._located:
+            return source
+        pin = source.address.store.stat(source.address.key)
+        self._meter.received(0)
+        if pin is None:
+            raise ArtifactNotFound(
+                f"the member {member!r} that its manifest names is gone",
+                self.wanted.artifact,
+                source.address.uri,
+                "Publish it again",
+            )
+        if pin.size_bytes != source.size_bytes:
+            raise DigestMismatch(
+                f"{member!r} has {pin.size_bytes} bytes, and {source.size_bytes} in the manifest",
+                self.wanted.artifact,
+                source.address.uri,
+                "Something wrote into the folder; publish it again",
+            )
+        self._located[member] = pin
+        return self._source(member)[0]
+
+
+def _folder_replaced(address: Address, wanted: StreamRequest) -> RootcellarError:
+    if wanted.is_final:
+        return ArtifactNotFound(
+            "this version of the folder was replaced since, and can no longer be read",
+            wanted.artifact,
+            address.uri,
+            "Use the newest version, or keep versions in the store",
+        )
+    return ObjectChanged(
+        "the folder was replaced before it was read", wanted.artifact, address.uri, "Run again"
+    )
