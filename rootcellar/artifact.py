@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rootcellar.by_hand import load, preview, pull, push
+from rootcellar.by_hand import dataset, load, opened, preview, pull, push
 from rootcellar.schemas.artifact import Artifact as DeclaredArtifact
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import BinaryIO
+
+    from pyarrow.dataset import Dataset
+
     from rootcellar.schemas.ref import Ref
 
 __all__ = ["Artifact"]
@@ -54,6 +59,30 @@ class Artifact(DeclaredArtifact):
             BindingError: The format cannot load that type.
         """
         return load(self, target)
+
+    def open(self, member: str = "") -> AbstractContextManager[BinaryIO]:
+        """Open the content for reading bytes from its store, without a local copy.
+
+        Seekable and buffered, read ahead, all of one version; for the length of a `with` block.
+
+        Args:
+            member: Path of a file within a folder.
+
+        Raises:
+            ArtifactNotFound: Nothing is there.
+        """
+        return opened(self, member)
+
+    def dataset(self) -> AbstractContextManager[Dataset]:
+        """Open a table, or a folder of tables, as a dataset for the length of a `with` block.
+
+        Only the columns and row groups that a question needs are read from its store.
+
+        Raises:
+            ArtifactNotFound: Nothing is there.
+            BindingError: The format is no table.
+        """
+        return dataset(self)
 
     def preview(self, rows: int = 10) -> Any:
         """Return something that shows the beginning of the content in a notebook."""

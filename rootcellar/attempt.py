@@ -32,6 +32,7 @@ from rootcellar.schemas.record import (
     RunState,
 )
 from rootcellar.scrub import error_text, scrubbed
+from rootcellar.staging.streaming import StreamedInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,7 @@ class Attempt:
         self._runtime = runtime
         self._ledger = _Ledger()
         self._pinned: list[Pinned] = []
-        self._staged: dict[tuple[str, int], StagedFile] = {}
+        self._staged: dict[tuple[str, int], StagedFile | StreamedInput] = {}
         self._desk: OutputDesk | None = None
         self._progress = reporter(runtime.settings.progress)
         self._pid = os.getpid()
@@ -121,9 +122,10 @@ class Attempt:
         The same means: the same code, plain arguments, keys, and input contents, with outputs that
         still stand in their stores. Undecided, and None, while an input's content is unknown.
         """
-        if self._ledger.reuse_key or not all(self._known(pinned) for pinned in self._pinned):
+        contents = self._contents()
+        if self._ledger.reuse_key or contents is None:
             return None
-        self._ledger.reuse_key = reuse_key(self.started, binding, self._contents())
+        self._ledger.reuse_key = reuse_key(self.started, binding, contents)
         earlier = self._runtime.catalog.reusable(self._ledger.reuse_key)
         if earlier is None:
             return None
@@ -153,17 +155,27 @@ class Attempt:
                 found.append(selection.type.from_key(key))
         return found
 
-    def _contents(self) -> list[InputContent]:
+    def _contents(self) -> list[InputContent] | None:
+        """Return what the inputs hold; None as long as one of them is unknown."""
         contents = []
         for pinned in self._pinned:
             staged = self._staged.get((pinned.argument, pinned.ordinal))
             digest = staged.digest if staged else pinned.digest
+            if digest is None and pinned.located is not None:
+                if staged is not None:
+                    logger.info(
+                        "%s: not reusable: %s is streamed, and nothing knows its digest; "
+                        "drop STREAMED, or stage it once",
+                        self._label,
+                        pinned.wanted.artifact,
+                    )
+                return None
             contents.append(InputContent(pinned.argument, pinned.wanted.artifact, digest))
         return contents
 
     def _known(self, pinned: Pinned) -> bool:
         staged = (pinned.argument, pinned.ordinal) in self._staged
-        return staged or pinned.located is None or pinned.digest is not None
+        return staged or pinned.located is None or pinned.ref is not None
 
     def stage_in(self, binding: Binding, session: StagingSession) -> dict[str, Any]:
         """Bring every input to this host and return all arguments of the body by name.
@@ -203,7 +215,7 @@ class Attempt:
 
     def _wanted_bytes(self) -> int | None:
         """Return the size of the inputs; None where a folder's pin does not tell."""
-        located = [pinned.located for pinned in self._pinned if pinned.located is not None]
+        located = [p.located for p in self._pinned if p.located is not None and not p.streamed]
         if any(one.kind == "folder" for one in located):
             return None
         return sum(one.pin.size_bytes for one in located)
@@ -222,7 +234,9 @@ class Attempt:
                 continue
             staged = self._staged.get((pinned.argument, pinned.ordinal))
             ref = pinned.version(staged).ref if staged else None
-            arrived.append(Arrived(pinned.wanted.artifact, staged.path if staged else None, ref))
+            stream = staged if isinstance(staged, StreamedInput) else None
+            path = None if staged is None or isinstance(staged, StreamedInput) else staged.path
+            arrived.append(Arrived(pinned.wanted.artifact, path, ref, stream))
         return arrived
 
     def stage_out(self, result: object, session: StagingSession) -> bool:
@@ -253,6 +267,8 @@ class Attempt:
         with soft_limit_held():
             with self.during("stage out"):
                 self._ledger.outputs = self._require_desk().publish()
+            if any(pinned.streamed for pinned in self._pinned):
+                self._record_inputs()  # by now the body has read what it wanted
             self._end(RunState.SUCCEEDED)
             if self._session is not None:
                 self._session.close()

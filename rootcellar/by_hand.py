@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from celery import current_app
 
@@ -34,7 +34,10 @@ from rootcellar.schemas.ref import Ref
 from rootcellar.schemas.registry import Registry
 from rootcellar.staging.temp_file import temp_name
 
-__all__ = ["StagedFiles", "load", "preview", "pull", "push", "staged"]
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
+
+__all__ = ["StagedFiles", "dataset", "load", "opened", "preview", "pull", "push", "staged"]
 
 RunKind = Literal["session", "pull", "push"]
 
@@ -143,6 +146,27 @@ def load(artifact: Artifact, target: Any) -> Any:
         return handle.load(target)
 
 
+@contextmanager
+def opened(artifact: Artifact, member: str) -> Iterator[BinaryIO]:
+    """Yield an artifact as a file that is read from its store, for the length of a `with` block."""
+    with (
+        _reading(artifact, type(artifact), "pull", streamed=True) as handle,
+        handle.open(member) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def dataset(artifact: Artifact) -> Iterator[Dataset]:
+    """Yield an artifact as a dataset that reads from its store, for the length of a `with` block.
+
+    Raises:
+        BindingError: The format is no table.
+    """
+    with _reading(artifact, type(artifact), "pull", streamed=True) as handle:
+        yield handle.dataset()
+
+
 def preview(artifact: Artifact, rows: int) -> Any:
     """Return something that shows the beginning of an artifact in a notebook."""
     with _reading(artifact, type(artifact), "pull") as handle:
@@ -197,14 +221,14 @@ def _fill(handle: Staged[Artifact], source: object) -> None:
 
 @contextmanager
 def _reading(
-    artifact: Artifact | Ref, kind: type[Artifact], run_kind: RunKind
+    artifact: Artifact | Ref, kind: type[Artifact], run_kind: RunKind, *, streamed: bool = False
 ) -> Iterator[Staged[Artifact]]:
     """Stage one artifact for reading, as a run of its own."""
     name = kind.type_name
     interface = TaskInterface(
         run_kind,
         inspect.Signature([inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)]),
-        (InputSpec(name, kind, Delivery.HANDLE),),
+        (InputSpec(name, kind, Delivery.HANDLE, streamed=streamed),),
         (),
         (),
     )

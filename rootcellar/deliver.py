@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.schemas.handle import Staged
 from rootcellar.schemas.interface import Delivery, InputSpec, Shape
+from rootcellar.schemas.streamed import Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.binding import BoundInput
     from rootcellar.schemas.ref import Ref
+    from rootcellar.staging.streaming import StreamedInput
 
 __all__ = ["Arrived", "about", "deliver"]
 
@@ -24,11 +26,12 @@ E = TypeVar("E", bound=RootcellarError)
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One artifact on this host; `path` and `ref` are None if it is optional and not there."""
+    """One artifact on this host, or its stream; all are None if it is optional and not there."""
 
     artifact: Artifact
     path: Path | None
     ref: Ref | None
+    stream: StreamedInput | None = None
 
 
 def about(error: E, artifact: Artifact, *, doing: str = "") -> E:
@@ -57,7 +60,7 @@ def deliver(bound: BoundInput, arrived: Sequence[Arrived]) -> Any:
 
 def _one(spec: InputSpec, item: Arrived) -> Any:
     if item.path is None:
-        return None
+        return _stream(item)
     if spec.delivery is Delivery.PATH:
         return item.path
     if spec.delivery is Delivery.ARTIFACT:
@@ -70,3 +73,9 @@ def _one(spec: InputSpec, item: Arrived) -> Any:
         return spec.type.declaration.format.load(item.path, spec.target)
     except RootcellarError as error:
         raise about(error, item.artifact, doing=f"the argument {spec.argument!r}") from error
+
+
+def _stream(item: Arrived) -> Streamed[Artifact] | None:
+    if item.stream is None or item.ref is None:
+        return None
+    return Streamed(item.artifact, item.stream, item.ref)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rootcellar.deliver import about
+from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import ArtifactNotFound, RootcellarError
 from rootcellar.schemas.record import InputRecord, VersionRecord, new_uid
 from rootcellar.schemas.ref import Ref
 from rootcellar.staging.session import Located
+from rootcellar.staging.streaming import StreamedInput, StreamRequest
 
 if TYPE_CHECKING:
     from rootcellar.catalog.catalog import Catalog
     from rootcellar.schemas.binding import BoundInput, Wanted
-    from rootcellar.schemas.digest import Digest
     from rootcellar.staging.session import StagedFile, StagingSession
 
 __all__ = ["Pinned", "pin_input", "stage"]
@@ -29,6 +30,8 @@ class Pinned:
         located: Where its bytes are; None if nothing is there and the input is optional.
         ref: The version, if the caller passed it or the catalog knows it; None for bytes that
             nothing of ours has recorded, until their digest is known.
+        streamed: Its bytes are read from the store while the body runs.
+        uid: Of the version, if this is the first time that it is seen.
     """
 
     argument: str
@@ -36,19 +39,34 @@ class Pinned:
     wanted: Wanted
     located: Located | None
     ref: Ref | None = None
+    streamed: bool = False
+    uid: str = field(default_factory=new_uid)
 
     @property
     def digest(self) -> Digest | None:
         """The digest, if it is known before the bytes are here."""
-        return self.ref.digest if self.ref else None
+        return None if self.ref is None or self.ref.digest.is_unread else self.ref.digest
 
-    def record(self, staged: StagedFile | None) -> InputRecord:
+    def record(self, staged: StagedFile | StreamedInput | None) -> InputRecord:
         """Return what the catalog keeps of it; `staged` is None if the body never got it."""
         if self.located is None:
             return InputRecord(argument=self.argument, ordinal=self.ordinal, version=None)
         version = self.version(staged)
         if staged is None:
             return InputRecord(argument=self.argument, ordinal=self.ordinal, version=version)
+        if isinstance(staged, StreamedInput):
+            read = staged.amount
+            return InputRecord(
+                argument=self.argument,
+                ordinal=self.ordinal,
+                version=version,
+                cache="streamed",
+                transferred_bytes=read.transferred_bytes,
+                seconds=read.seconds,
+                hits=read.hits,
+                misses=read.misses,
+                requests=read.requests,
+            )
         return InputRecord(
             argument=self.argument,
             ordinal=self.ordinal,
@@ -56,34 +74,45 @@ class Pinned:
             cache="hit" if staged.hit else "miss",
             transferred_bytes=staged.transferred_bytes,
             seconds=staged.seconds,
+            hits=staged.hits,
+            misses=staged.misses,
         )
 
-    def version(self, staged: StagedFile | None) -> VersionRecord:
+    def version(self, staged: StagedFile | StreamedInput | None) -> VersionRecord:
         """Return the version: the known one, or a sighting of the staged bytes."""
-        artifact = self.wanted.artifact
-        ref = self.ref
-        if staged is not None and ref is not None and staged.digest != ref.digest:
-            ref = None  # it was replaced between being located and being read
-        if ref is None and self.located is not None and staged is not None:
-            ref = Ref(
-                type=artifact.type_name,
-                key=artifact.key,
-                uri=self.located.uri,
-                version=new_uid(),
-                kind=self.located.kind,
-                digest=staged.digest,
-                size_bytes=staged.size_bytes,
-                pin=staged.pin,
-            )
+        ref, is_learned = self.ref, False
+        if staged is not None and ref is not None and staged.digest not in {None, ref.digest}:
+            is_learned = ref.digest.is_unread and staged.pin.token == ref.pin.token
+            # Else it was replaced between being located and being read.
+            ref = ref.model_copy(update={"digest": staged.digest}) if is_learned else None
+        if ref is None and staged is not None:
+            ref = self._sighting(staged)
         if ref is None:
             msg = "neither known nor staged"
             raise AssertionError(msg)
         return VersionRecord(
             ref=ref,
             origin="observed",  # of a version the catalog has, only the uid counts
-            media_type=artifact.declaration.format.media_type,
+            media_type=self.wanted.artifact.declaration.format.media_type,
             recorded_at=datetime.now(UTC),
             members=staged.members if staged else None,
+            is_learned=is_learned,
+        )
+
+    def _sighting(self, staged: StagedFile | StreamedInput) -> Ref:
+        artifact, pin = self.wanted.artifact, staged.pin
+        uri = artifact.uri if self.located is None else self.located.uri
+        # A size alone says nothing about the bytes; then no two sightings are of the same.
+        token = pin.token if pin.etag or pin.version_id else self.uid
+        return Ref(
+            type=artifact.type_name,
+            key=artifact.key,
+            uri=uri,
+            version=self.uid,
+            kind=staged.kind,
+            digest=staged.digest or Digest.unread(uri, token),
+            size_bytes=staged.size_bytes,
+            pin=pin,
         )
 
 
@@ -112,7 +141,7 @@ def _pin(
             return _absent(bound, ordinal, wanted)
     if ref is not None:
         located = Located(uri=ref.uri, kind=ref.kind, pin=ref.pin)
-        return Pinned(argument, ordinal, wanted, located, ref)
+        return Pinned(argument, ordinal, wanted, located, ref, bound.spec.streamed)
     try:
         found = session.locate(artifact.uri, artifact.declaration.format.kind)
     except RootcellarError as error:
@@ -120,11 +149,12 @@ def _pin(
     if found is None:
         return _absent(bound, ordinal, wanted)
     known = catalog.version_at(found.uri, found.pin)
-    return Pinned(argument, ordinal, wanted, found, known.ref if known else None)
+    known_ref = known.ref if known else None
+    return Pinned(argument, ordinal, wanted, found, known_ref, bound.spec.streamed)
 
 
-def stage(pinned: Pinned, session: StagingSession) -> StagedFile:
-    """Bring one input to this host.
+def stage(pinned: Pinned, session: StagingSession) -> StagedFile | StreamedInput:
+    """Bring one input to this host, or open its stream if it is not here already.
 
     What the caller pinned by a ref is staged as pinned or not at all. What was asked for by its key
     is whatever is there: if it is replaced at this very moment, the new bytes are as good.
@@ -136,6 +166,30 @@ def stage(pinned: Pinned, session: StagingSession) -> StagedFile:
     if located is None:
         msg = "nothing to stage"
         raise AssertionError(msg)
+    if pinned.streamed:
+        request = StreamRequest(
+            uri=located.uri,
+            kind=located.kind,
+            pin=located.pin,
+            expected=pinned.digest,
+            artifact=str(pinned.wanted.artifact),
+            is_final=pinned.wanted.ref is not None,
+        )
+        if not session.on_host(request):
+            return session.stream(request)
+    staged = _bring(pinned, located, session)
+    replaced = staged.pin.token != located.pin.token
+    if replaced and pinned.wanted.ref is not None and pinned.digest is None:
+        raise ArtifactNotFound(
+            "this version was replaced since, and its bytes can no longer be read",
+            "",
+            located.uri,
+            "Use the newest version, or keep versions in the store",
+        )
+    return staged
+
+
+def _bring(pinned: Pinned, located: Located, session: StagingSession) -> StagedFile:
     name = located.uri.rstrip("/").rpartition("/")[2]
     argument, ordinal = pinned.argument, pinned.ordinal
     try:

@@ -93,6 +93,8 @@ class VersionRecord:
         members: Number of files of a folder; None for a file.
         row_count: Rows of a table; None where the format has none.
         schema_fingerprint: Digest of the table's schema; None where the format has none.
+        is_learned: The version was recorded before its bytes were read whole; only now its digest
+            is known.
     """
 
     ref: Ref
@@ -102,6 +104,7 @@ class VersionRecord:
     members: int | None = None
     row_count: int | None = None
     schema_fingerprint: str | None = None
+    is_learned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,17 +177,25 @@ class InputRecord:
         argument: Name of the parameter.
         ordinal: Position within a fan-in, from 0.
         version: None if nothing was there and the input is optional.
-        cache: `hit` if the bytes were on the host, `miss` if they were downloaded, `none` if the
-            body never got them (a reused run).
-        transferred_bytes: Downloaded for this input.
+        cache: `hit` if the bytes were on the host, `miss` if they were downloaded, `streamed` if
+            the body read what it wanted of them from the store, `none` if the body never got them
+            (a reused run).
+        transferred_bytes: Downloaded or streamed for this input.
+        seconds: That staging it took; of a streamed one, that the body waited for its bytes.
+        hits: Files that were on the host: 0 or 1, or of a folder any number.
+        misses: Files that were downloaded, or of which something was streamed.
+        requests: To the store while it was streamed.
     """
 
     argument: str
     ordinal: int
     version: VersionRecord | None
-    cache: Literal["hit", "miss", "none"] = "none"
+    cache: Literal["hit", "miss", "streamed", "none"] = "none"
     transferred_bytes: int = 0
     seconds: float = 0.0
+    hits: int = 0
+    misses: int = 0
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +256,16 @@ class RunEnded:
     error: ErrorRecord | None = None
     reuse_key: str = ""
     reused_run: str = ""
+
+    @property
+    def hits(self) -> int:
+        """Input files that were on the host."""
+        return sum(item.hits for item in self.inputs)
+
+    @property
+    def misses(self) -> int:
+        """Input files that were not, and were downloaded or streamed."""
+        return sum(item.misses for item in self.inputs)
 
     @property
     def downloaded_bytes(self) -> int:
