@@ -19,10 +19,12 @@ from rootcellar.catalog.upserts import chunks, insert_missing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Table
 
     from rootcellar.catalog.engine import Database
+    from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import CodeIdentity, Environment, TypeRecord
+
 
 __all__ = ["Identities"]
 
@@ -70,7 +72,7 @@ class Identities:
             type_id for type_id in sorted(wanted) if current.get(type_id) != wanted[type_id][0]
         ]
         if changed:
-            self._database.write(
+            self._database.record(
                 lambda connection: _declare(connection, {key: wanted[key] for key in changed})
             )
 
@@ -85,7 +87,7 @@ class Identities:
             found = self._database.read(lambda connection: _ids(connection, table, column, unknown))
             missing = [{**rows[name], column: name} for name in unknown if name not in found]
             if missing:
-                self._database.write(lambda connection: insert_missing(connection, table, missing))
+                self._database.record(lambda connection: insert_missing(connection, table, missing))
                 found = self._database.read(
                     lambda connection: _ids(connection, table, column, unknown)
                 )
@@ -94,7 +96,7 @@ class Identities:
         return {name: self._ids[table.name, name] for name in rows}
 
 
-def _ids(connection: Connection, table: Table, column: str, names: Sequence[str]) -> dict[str, int]:
+def _ids(connection: Executes, table: Table, column: str, names: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for some in chunks(names):
         query = select(table.c[column], table.c.id).where(table.c[column].in_(some))
@@ -102,7 +104,7 @@ def _ids(connection: Connection, table: Table, column: str, names: Sequence[str]
     return found
 
 
-def _current_digests(connection: Connection, type_ids: Sequence[int]) -> dict[int, str]:
+def _current_digests(connection: Executes, type_ids: Sequence[int]) -> dict[int, str]:
     found: dict[int, str] = {}
     for some in chunks(type_ids):
         query = (
@@ -118,7 +120,7 @@ def _current_digests(connection: Connection, type_ids: Sequence[int]) -> dict[in
     return found
 
 
-def _declare(connection: Connection, wanted: Mapping[int, tuple[str, TypeRecord]]) -> None:
+def _declare(connection: Executes, wanted: Mapping[int, tuple[str, TypeRecord]]) -> None:
     for type_id, (digest, record) in wanted.items():
         # Two processes may declare the same new revision; the second finds the first's.
         connection.execute(
