@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Identities"]
 
+_MANY = 1_000
+"""Codes that are kept by value; a process that runs more is a strange one."""
+
 
 class Identities:
     """Ids of named rows in one database, each asked for once per process."""
@@ -35,11 +38,13 @@ class Identities:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ids: dict[tuple[str, str], int] = {}
+        self._codes: dict[CodeIdentity, int] = {}
+        self._environment: tuple[Environment, int] | None = None
 
     def types(self, names: Iterable[str]) -> dict[str, int]:
         """Return type ids by name; a type nobody declared yet is entered by its name."""
         rows = {clean_text(name): {"rev": 0} for name in names}
-        return self._named(artifact_type, "name", rows)
+        return self._named(artifact_type, "name", rows) if rows else {}
 
     def task(self, name: str) -> int:
         """Return the id of a task name."""
@@ -49,15 +54,23 @@ class Identities:
         """Return the id of a code identity."""
         if identity is None:
             return None
-        fields = asdict(identity)
-        return self._one(code, "digest", digest_of(fields), fields)
+        found = self._codes.get(identity)
+        if found is None:
+            fields = asdict(identity)
+            found = self._one(code, "digest", digest_of(fields), fields)
+            if len(self._codes) < _MANY:
+                self._codes[identity] = found
+        return found
 
     def environment(self, where: Environment | None) -> int | None:
         """Return the id of an environment."""
         if where is None:
             return None
-        fields = asdict(where)
-        return self._one(environment, "digest", digest_of(fields), fields)
+        # By identity: a process has one, and comparing a thousand packages takes its time.
+        if self._environment is None or self._environment[0] is not where:
+            fields = asdict(where)
+            self._environment = where, self._one(environment, "digest", digest_of(fields), fields)
+        return self._environment[1]
 
     def declare(self, records: Iterable[TypeRecord]) -> None:
         """Enter each type's definition as its current revision, if it is not that already."""
@@ -77,7 +90,8 @@ class Identities:
             )
 
     def _one(self, table: Table, column: str, value: str, fields: Mapping[str, Any]) -> int:
-        return self._named(table, column, {str(value): fields})[str(value)]
+        found = self._ids.get((table.name, value))
+        return self._named(table, column, {value: fields})[value] if found is None else found
 
     def _named(
         self, table: Table, column: str, rows: Mapping[str, Mapping[str, Any]]
