@@ -14,8 +14,7 @@ from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection
-
+    from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import VersionRecord
 
 __all__ = ["ArtifactName", "ContentName", "ensure_artifacts", "ensure_contents"]
@@ -56,7 +55,7 @@ class ContentName(NamedTuple):
 
 
 def ensure_contents(
-    connection: Connection, records: Sequence[VersionRecord]
+    connection: Executes, records: Sequence[VersionRecord]
 ) -> dict[ContentName, int]:
     """Return the row ids of the records' contents, after inserting those not known yet."""
     rows = {
@@ -77,7 +76,7 @@ def ensure_contents(
 
 
 def ensure_artifacts(
-    connection: Connection, records: Sequence[VersionRecord], types: Mapping[str, int]
+    connection: Executes, records: Sequence[VersionRecord], types: Mapping[str, int]
 ) -> dict[ArtifactName, int]:
     """Return the row ids of the records' artifacts, after inserting those not known yet.
 
@@ -102,9 +101,7 @@ def ensure_artifacts(
     return found | made
 
 
-def _artifact_ids(
-    connection: Connection, wanted: Sequence[ArtifactName]
-) -> dict[ArtifactName, int]:
+def _artifact_ids(connection: Executes, wanted: Sequence[ArtifactName]) -> dict[ArtifactName, int]:
     found: dict[ArtifactName, int] = {}
     for some in chunks(wanted):
         names = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -32,6 +33,17 @@ def clean_json(value: Any) -> Any:
     What is no JSON value at all is recorded as its text: a strange argument must not cost a run
     its row.
     """
+    kind = type(value)
+    if kind is str:
+        return clean_text(value)
+    if kind is int or kind is bool or value is None:
+        return value
+    if kind is dict:
+        return {clean_text(str(name)): clean_json(item) for name, item in value.items()}
+    return _clean_other(value)
+
+
+def _clean_other(value: Any) -> Any:
     match value:
         case str():
             return clean_text(str(value))
@@ -62,7 +74,7 @@ def short_digest(value: Any) -> bytes:
 
     Postgres cannot index texts beyond 2.7 kB, which a URI may exceed.
     """
-    return bytes.fromhex(digest_of(value).hex)[:_SHORT_BYTES]
+    return hashlib.sha256(_sorted_text(value)).digest()[:_SHORT_BYTES]
 
 
 def _sorted_text(value: Any) -> bytes:

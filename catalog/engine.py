@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
 )
 
 from rootcellar.catalog.canonical import clean_text
+from rootcellar.catalog.held import Held
 from rootcellar.catalog.mounts import network_file_system
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Engine
 
+    from rootcellar.catalog.held import Executes
+
 __all__ = ["Database"]
 
 _T = TypeVar("_T")
@@ -39,6 +42,7 @@ _T = TypeVar("_T")
 _BUSY_SECONDS = 60
 _CONNECT_SECONDS = 10
 _ATTEMPTS = 5
+_IDLE = 4
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _BEGIN = "rootcellar_begin"
 _POSTGRES_DEFAULTS = {"connect_timeout": _CONNECT_SECONDS, "application_name": "rootcellar"}
@@ -51,9 +55,10 @@ _LASTING = {
     sqlite3.SQLITE_PERM: _WRITABLE,
 }
 
-# Engines made before a fork. Their connections belong to the parent: closing an inherited SQLite
+# Engines and connections made before a fork belong to the parent: closing an inherited SQLite
 # connection, which is what collecting it does, would drop locks and the journal under the parent.
 _inherited: list[Engine] = []
+_inherited_held: list[Held] = []
 
 
 class _FileId(NamedTuple):
@@ -75,10 +80,12 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = _checked(url)
+        self._file_path = Path(str(self._url.database))
         self._guard = threading.Lock()
         self._engine: Engine | None = None
         self._pid = 0
         self._file: _FileId | None = None
+        self._idle: list[Held] = []
 
     @property
     def shown_url(self) -> str:
@@ -94,7 +101,7 @@ class Database:
     @property
     def path(self) -> Path:
         """The SQLite file."""
-        return Path(str(self._url.database))
+        return self._file_path
 
     @property
     def engine(self) -> Engine:
@@ -103,6 +110,8 @@ class Database:
             if self._engine is None or self._pid != os.getpid():
                 if self._engine is not None:
                     _inherited.append(self._engine)
+                _inherited_held.extend(self._idle)
+                self._idle = []
                 self._engine, self._pid = self._new_engine(), os.getpid()
             return self._engine
 
@@ -112,7 +121,9 @@ class Database:
         Raises:
             CatalogUnavailable: The database cannot be reached.
         """
-        with self._transaction(self.engine) as connection:
+        with self._translated(), self.engine.begin() as connection:
+            if self.is_sqlite:
+                self._refuse_replaced()
             return work(connection)
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
@@ -121,24 +132,78 @@ class Database:
         Raises:
             CatalogUnavailable: The database cannot be reached, or was busy for a minute.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with self._transaction(self.writer) as connection:
-                    return work(connection)
-            except CatalogUnavailable as error:
-                if attempt == _ATTEMPTS or not _is_victim(error.__cause__):
-                    raise
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter
-        raise AssertionError  # pragma: no cover  # the last attempt returns or raises
 
-    @property
-    def writer(self) -> Engine:
-        """The engine whose transactions take SQLite's write lock when they begin.
+        def once() -> _T:
+            engine = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+            with self._translated(), engine.begin() as connection:
+                if self.is_sqlite:
+                    self._refuse_replaced()
+                return work(connection)
 
-        A transaction that reads first and writes later fails at once if another wrote meanwhile;
-        the busy timeout does not help it.
+        return _unless_victim(once)
+
+    def record(self, work: Callable[[Executes], _T]) -> _T:
+        """Do as `write`, on a connection that this process keeps.
+
+        `work` may be called again after its transaction was committed: what it did once, it must
+        not do twice.
+
+        Raises:
+            CatalogUnavailable: As in `write`.
         """
-        return self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        return _unless_victim(lambda: self._with_held(_in_transaction, work))
+
+    def look(self, work: Callable[[Executes], _T]) -> _T:
+        """Return what `work` reads with one statement.
+
+        Raises:
+            CatalogUnavailable: The database cannot be reached.
+        """
+        return self._with_held(_by_itself, work)
+
+    def _with_held(
+        self, use: Callable[[Held, Callable[[Executes], _T]], _T], work: Callable[[Executes], _T]
+    ) -> _T:
+        """Use a connection that this process keeps; a new one if the server closed it meanwhile."""
+        engine = self.engine
+        while True:
+            is_kept = bool(self._idle)
+            held = self._take(engine)
+            try:
+                if self.is_sqlite:
+                    self._refuse_replaced()
+                done = use(held, work)
+            except engine.dialect.loaded_dbapi.Error as error:
+                was_closed = bool(getattr(held.connection, "closed", False))
+                held.close()
+                if not (is_kept and was_closed):
+                    with self._translated():
+                        raise _as_sqlalchemys(error) from error
+            except BaseException:
+                held.close()
+                raise
+            else:
+                self._give_back(held)
+                return done
+
+    def _take(self, engine: Engine) -> Held:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            with self._translated():
+                pooled = engine.raw_connection()
+                pooled.detach()
+            connection: Any = pooled.dbapi_connection
+            if not self.is_sqlite:
+                connection.autocommit = True
+            return Held(connection, engine.dialect)
+
+    def _give_back(self, held: Held) -> None:
+        # Of more than a few threads at once, the others open one each time.
+        if len(self._idle) < _IDLE:
+            self._idle.append(held)
+        else:
+            held.close()
 
     @contextmanager
     def by_hand(self) -> Iterator[Connection]:
@@ -151,15 +216,10 @@ class Database:
         """Close this process's connections; the next use opens new ones."""
         with self._guard:
             if self._engine is not None and self._pid == os.getpid():
+                while self._idle:
+                    self._idle.pop().close()
                 self._engine.dispose()
                 self._engine = None
-
-    @contextmanager
-    def _transaction(self, engine: Engine) -> Iterator[Connection]:
-        with self._translated(), engine.begin() as connection:
-            if self.is_sqlite:
-                self._refuse_replaced()
-            yield connection
 
     def _refuse_replaced(self) -> None:
         """Refuse a file that is another than at first, or none.
@@ -168,7 +228,7 @@ class Database:
         hold the rows whose ids this process has learnt.
         """
         try:
-            found = self.path.stat()
+            found = self._file_path.stat()
         except OSError as error:
             raise CatalogUnavailable(
                 f"the file of the catalog {self.shown_url} was removed while it was in use",
@@ -188,6 +248,7 @@ class Database:
         return create_engine(
             self._url,
             isolation_level="READ COMMITTED",
+            paramstyle="format",  # by position
             pool_pre_ping=True,
             hide_parameters=True,
             connect_args={
@@ -299,6 +360,37 @@ def _lasting(error: DBAPIError) -> str:
     if code is None:
         return ""
     return _LASTING.get(code & _PRIMARY, "")
+
+
+def _unless_victim(once: Callable[[], _T]) -> _T:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return once()
+        except CatalogUnavailable as error:
+            if attempt == _ATTEMPTS or not _is_victim(error.__cause__):
+                raise
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter
+    raise AssertionError  # pragma: no cover  # the last attempt returns or raises
+
+
+def _in_transaction(held: Held, work: Callable[[Executes], _T]) -> _T:
+    held.begin()
+    done = work(held)
+    held.commit()
+    return done
+
+
+def _by_itself(held: Held, work: Callable[[Executes], _T]) -> _T:
+    return work(held)
+
+
+def _as_sqlalchemys(error: BaseException) -> DBAPIError:
+    """Return SQLAlchemy's name for a driver's error, as its own execution would raise."""
+    for kind in type(error).__mro__:
+        wrapper = getattr(exc, kind.__name__, None)
+        if isinstance(wrapper, type) and issubclass(wrapper, DBAPIError):
+            return wrapper(None, None, error)
+    return DBAPIError(None, None, error)
 
 
 def _is_victim(error: BaseException | None) -> bool:

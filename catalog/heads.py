@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from rootcellar.catalog.held import Executes
+
 
 __all__ = ["Head", "lock_heads", "move_heads"]
 
@@ -62,7 +63,7 @@ class Head:
         return self.last_seq
 
 
-def lock_heads(connection: Connection, artifact_ids: Iterable[int]) -> dict[int, Head]:
+def lock_heads(connection: Executes, artifact_ids: Iterable[int]) -> dict[int, Head]:
     """Return the heads of these artifacts, locked until the transaction ends."""
     heads: dict[int, Head] = {}
     for some in chunks(sorted(artifact_ids)):
@@ -71,7 +72,7 @@ def lock_heads(connection: Connection, artifact_ids: Iterable[int]) -> dict[int,
     return heads
 
 
-def move_heads(connection: Connection, heads: Mapping[int, Head], ids: Mapping[str, int]) -> None:
+def move_heads(connection: Executes, heads: Mapping[int, Head], ids: Mapping[str, int]) -> None:
     """Write locked heads back.
 
     Args:

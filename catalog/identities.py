@@ -19,12 +19,17 @@ from rootcellar.catalog.upserts import chunks, insert_missing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Table
 
     from rootcellar.catalog.engine import Database
+    from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import CodeIdentity, Environment, TypeRecord
 
+
 __all__ = ["Identities"]
+
+_MANY = 1_000
+"""Codes that are kept by value; a process that runs more is a strange one."""
 
 
 class Identities:
@@ -33,11 +38,13 @@ class Identities:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ids: dict[tuple[str, str], int] = {}
+        self._codes: dict[CodeIdentity, int] = {}
+        self._environment: tuple[Environment, int] | None = None
 
     def types(self, names: Iterable[str]) -> dict[str, int]:
         """Return type ids by name; a type nobody declared yet is entered by its name."""
         rows = {clean_text(name): {"rev": 0} for name in names}
-        return self._named(artifact_type, "name", rows)
+        return self._named(artifact_type, "name", rows) if rows else {}
 
     def task(self, name: str) -> int:
         """Return the id of a task name."""
@@ -47,15 +54,23 @@ class Identities:
         """Return the id of a code identity."""
         if identity is None:
             return None
-        fields = asdict(identity)
-        return self._one(code, "digest", digest_of(fields), fields)
+        found = self._codes.get(identity)
+        if found is None:
+            fields = asdict(identity)
+            found = self._one(code, "digest", digest_of(fields), fields)
+            if len(self._codes) < _MANY:
+                self._codes[identity] = found
+        return found
 
     def environment(self, where: Environment | None) -> int | None:
         """Return the id of an environment."""
         if where is None:
             return None
-        fields = asdict(where)
-        return self._one(environment, "digest", digest_of(fields), fields)
+        # By identity: a process has one, and comparing a thousand packages takes its time.
+        if self._environment is None or self._environment[0] is not where:
+            fields = asdict(where)
+            self._environment = where, self._one(environment, "digest", digest_of(fields), fields)
+        return self._environment[1]
 
     def declare(self, records: Iterable[TypeRecord]) -> None:
         """Enter each type's definition as its current revision, if it is not that already."""
@@ -70,12 +85,13 @@ class Identities:
             type_id for type_id in sorted(wanted) if current.get(type_id) != wanted[type_id][0]
         ]
         if changed:
-            self._database.write(
+            self._database.record(
                 lambda connection: _declare(connection, {key: wanted[key] for key in changed})
             )
 
     def _one(self, table: Table, column: str, value: str, fields: Mapping[str, Any]) -> int:
-        return self._named(table, column, {str(value): fields})[str(value)]
+        found = self._ids.get((table.name, value))
+        return self._named(table, column, {value: fields})[value] if found is None else found
 
     def _named(
         self, table: Table, column: str, rows: Mapping[str, Mapping[str, Any]]
@@ -85,7 +101,7 @@ class Identities:
             found = self._database.read(lambda connection: _ids(connection, table, column, unknown))
             missing = [{**rows[name], column: name} for name in unknown if name not in found]
             if missing:
-                self._database.write(lambda connection: insert_missing(connection, table, missing))
+                self._database.record(lambda connection: insert_missing(connection, table, missing))
                 found = self._database.read(
                     lambda connection: _ids(connection, table, column, unknown)
                 )
@@ -94,7 +110,7 @@ class Identities:
         return {name: self._ids[table.name, name] for name in rows}
 
 
-def _ids(connection: Connection, table: Table, column: str, names: Sequence[str]) -> dict[str, int]:
+def _ids(connection: Executes, table: Table, column: str, names: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for some in chunks(names):
         query = select(table.c[column], table.c.id).where(table.c[column].in_(some))
@@ -102,7 +118,7 @@ def _ids(connection: Connection, table: Table, column: str, names: Sequence[str]
     return found
 
 
-def _current_digests(connection: Connection, type_ids: Sequence[int]) -> dict[int, str]:
+def _current_digests(connection: Executes, type_ids: Sequence[int]) -> dict[int, str]:
     found: dict[int, str] = {}
     for some in chunks(type_ids):
         query = (
@@ -118,7 +134,7 @@ def _current_digests(connection: Connection, type_ids: Sequence[int]) -> dict[in
     return found
 
 
-def _declare(connection: Connection, wanted: Mapping[int, tuple[str, TypeRecord]]) -> None:
+def _declare(connection: Executes, wanted: Mapping[int, tuple[str, TypeRecord]]) -> None:
     for type_id, (digest, record) in wanted.items():
         # Two processes may declare the same new revision; the second finds the first's.
         connection.execute(

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from rootcellar.catalog.engine import Database
+    from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import (
         ErrorRecord,
         RunEnded,
@@ -49,18 +48,18 @@ class Recorder:
     def start_run(self, record: RunStarted) -> None:
         """Enter a run as running, or complete one whose end came first."""
         row = self._start_row(record)
-        self._database.write(lambda connection: _start(connection, row))
+        self._database.record(lambda connection: _start(connection, row))
 
     def finish_run(self, record: RunEnded) -> None:
         """Enter how a run ended, with everything it read and made."""
         versions = _versions(record)
         types = self._identities.types({version.ref.type for version in versions})
-        self._database.write(lambda connection: _finish(connection, record, versions, types))
+        self._database.record(lambda connection: _finish(connection, record, versions, types))
 
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""
         wanted = sorted(set(uids))
-        return self._database.write(lambda connection: _mark_lost(connection, wanted, at))
+        return self._database.record(lambda connection: _mark_lost(connection, wanted, at))
 
     def _start_row(self, record: RunStarted) -> dict[str, Any]:
         return {
@@ -129,7 +128,7 @@ class _Open:
     is_final: bool
 
 
-def _start(connection: Connection, row: Mapping[str, Any]) -> None:
+def _start(connection: Executes, row: Mapping[str, Any]) -> None:
     if insert_new(connection, run, [row], run.c.id):
         return
     started = {name: value for name, value in row.items() if name not in _NOT_ENDED}
@@ -138,7 +137,7 @@ def _start(connection: Connection, row: Mapping[str, Any]) -> None:
 
 
 def _finish(
-    connection: Connection,
+    connection: Executes,
     record: RunEnded,
     versions: Sequence[VersionRecord],
     types: Mapping[str, int],
@@ -156,7 +155,7 @@ def _finish(
     connection.execute(_END, {"of_run": opened.row_id, **_end_row(record)})
 
 
-def _open(connection: Connection, record: RunEnded) -> _Open:
+def _open(connection: Executes, record: RunEnded) -> _Open:
     """Lock the run's row; make one if its start is still on its way."""
     wanted = {"of_uid": record.uid}
     found = connection.execute(_LOCKED, wanted).first()
@@ -229,7 +228,7 @@ def _end_row(record: RunEnded) -> dict[str, Any]:
     }
 
 
-def _mark_lost(connection: Connection, uids: Sequence[str], at: datetime) -> int:
+def _mark_lost(connection: Executes, uids: Sequence[str], at: datetime) -> int:
     lost = 0
     for some in chunks(uids):
         running = run.c.uid.in_(some) & (run.c.state == RunState.RUNNING)

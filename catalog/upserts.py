@@ -10,7 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Column, Connection, Insert, Row, Table
+    from sqlalchemy import Column, Insert, Table
+
+    from rootcellar.catalog.held import Executes
+
 
 __all__ = ["chunks", "insert_missing", "insert_new"]
 
@@ -20,7 +23,7 @@ _CHUNK = 900
 """Values in one IN list; well under what either database binds in one statement."""
 
 
-def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_missing(connection: Executes, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows; those that meet a unique constraint are left as they are.
 
     The caller sorts `rows` by their natural key: two writers that insert the same keys in
@@ -31,16 +34,17 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[
 
 
 def insert_new(
-    connection: Connection,
+    connection: Executes,
     table: Table,
     rows: Sequence[Mapping[str, Any]],
     *returned: Column[Any],
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """Do as `insert_missing`, and return these columns of the rows that were not there."""
     if not rows:
         return []
     statement = _statement(connection.dialect.name, table, *returned)
-    return connection.execute(statement, list(rows)).all()
+    found: Sequence[Any] = connection.execute(statement, list(rows)).all()
+    return found
 
 
 def chunks(values: Sequence[_T], size: int = _CHUNK) -> Iterator[Sequence[_T]]:

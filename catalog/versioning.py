@@ -25,9 +25,8 @@ from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from rootcellar.catalog.heads import Head
+    from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import VersionRecord
 
 __all__ = ["claim", "ensure_versions"]
@@ -104,7 +103,7 @@ class _Entry:
 
 
 def ensure_versions(
-    connection: Connection, records: Iterable[VersionRecord], types: Mapping[str, int]
+    connection: Executes, records: Iterable[VersionRecord], types: Mapping[str, int]
 ) -> dict[str, int]:
     """Return version ids by the uids in `records`, after inserting those not known yet.
 
@@ -130,7 +129,7 @@ def ensure_versions(
     return known | {uid: ids[original] for uid, original in originals.items()}
 
 
-def claim(connection: Connection, run_id: int, made: Sequence[VersionRecord]) -> None:
+def claim(connection: Executes, run_id: int, made: Sequence[VersionRecord]) -> None:
     """Enter the run as the producer of versions that have none yet.
 
     One that was read before its producer's record arrived was taken for foreign bytes; what the
@@ -150,7 +149,7 @@ def claim(connection: Connection, run_id: int, made: Sequence[VersionRecord]) ->
         connection.execute(_CLAIM, claims)
 
 
-def _known(connection: Connection, uids: Iterable[str]) -> dict[str, int]:
+def _known(connection: Executes, uids: Iterable[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for some in chunks(sorted(uids)):
         found.update((row.uid, row.id) for row in connection.execute(_KNOWN, {"uids": some}))
@@ -158,7 +157,7 @@ def _known(connection: Connection, uids: Iterable[str]) -> dict[str, int]:
 
 
 def _entries(
-    connection: Connection, records: Sequence[VersionRecord], types: Mapping[str, int]
+    connection: Executes, records: Sequence[VersionRecord], types: Mapping[str, int]
 ) -> list[_Entry]:
     """Return the records with the rows they hang on, in the order they were made."""
     contents = ensure_contents(connection, records)
@@ -178,7 +177,7 @@ def _entries(
     ]
 
 
-def _seen_before(connection: Connection, entries: Sequence[_Entry]) -> dict[str, int]:
+def _seen_before(connection: Executes, entries: Sequence[_Entry]) -> dict[str, int]:
     """Return the ids of the versions that sightings repeat, by the sightings' uids."""
     known: dict[_Sighting, int] = {}
     for some in chunks(entries):
@@ -201,7 +200,7 @@ def _originals(entries: Sequence[_Entry]) -> dict[str, str]:
 
 
 def _insert(
-    connection: Connection, entries: Sequence[_Entry], heads: Mapping[int, Head]
+    connection: Executes, entries: Sequence[_Entry], heads: Mapping[int, Head]
 ) -> dict[str, int]:
     rows = [_version_row(entry, heads[entry.sighting.artifact_id]) for entry in entries]
     inserted = insert_new(connection, version, rows, version.c.uid, version.c.id)
@@ -240,7 +239,7 @@ def _location_row(version_id: int, entry: _Entry) -> dict[str, Any]:
     }
 
 
-def _supersede(connection: Connection, uri_digests: Sequence[bytes]) -> None:
+def _supersede(connection: Executes, uri_digests: Sequence[bytes]) -> None:
     """Leave one version present at each place: the newest."""
     newest: dict[bytes, int] = {}
     losers: list[int] = []

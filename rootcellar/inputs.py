@@ -135,8 +135,7 @@ def _pin(
     argument, artifact = bound.spec.argument, wanted.artifact
     ref = wanted.ref
     if ref is None and artifact.declaration.template.has_version:
-        head = catalog.head(artifact.type_name, artifact.key)
-        ref = head.ref if head else None
+        ref = catalog.head_ref(artifact.type_name, artifact.key)
         if ref is None:
             return _absent(bound, ordinal, wanted)
     if ref is not None:
@@ -148,9 +147,8 @@ def _pin(
         raise about(error, artifact, doing=f"the input {argument!r}") from error
     if found is None:
         return _absent(bound, ordinal, wanted)
-    known = catalog.version_at(found.uri, found.pin)
-    known_ref = known.ref if known else None
-    return Pinned(argument, ordinal, wanted, found, known_ref, bound.spec.streamed)
+    known = catalog.ref_at(found.uri, found.pin)
+    return Pinned(argument, ordinal, wanted, found, known, bound.spec.streamed)
 
 
 def stage(pinned: Pinned, session: StagingSession) -> StagedFile | StreamedInput:

@@ -1,0 +1,89 @@
+"""Refs of versions by what staging knows of them: asked for every input of every run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, select
+
+from rootcellar.catalog import tables as t
+from rootcellar.catalog.canonical import clean_text, short_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rootcellar.catalog.engine import Database
+    from rootcellar.catalog.held import Executes
+    from rootcellar.schemas.ref import Pin, Ref
+
+__all__ = ["Refs"]
+
+_MANY = 10_000
+
+_HERE = (
+    select(t.version.c.uid)
+    .join(t.location, t.location.c.version_id == t.version.c.id)
+    .where(
+        t.location.c.uri_digest == bindparam("place"),
+        t.location.c.pin_version == bindparam("pinned"),
+        t.location.c.pin_size == bindparam("size"),
+    )
+    .order_by(t.version.c.recorded_at.desc(), t.version.c.id.desc())
+    .limit(1)
+)
+_BY_VERSION = _HERE
+_BY_ETAG = _HERE.where(t.location.c.pin_etag == bindparam("etag"))
+_HEAD = (
+    select(t.version.c.uid)
+    .join(t.artifact_head, t.artifact_head.c.version_id == t.version.c.id)
+    .join(t.artifact, t.artifact.c.id == t.artifact_head.c.artifact_id)
+    .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
+    .where(
+        t.artifact_type.c.name == bindparam("type"),
+        t.artifact.c.key_digest == bindparam("key"),
+    )
+)
+
+
+class Refs:
+    """Finds which version is meant, and remembers its ref: versions never change.
+
+    But for one thing: a digest that is not known yet will be, so such a ref is read each time.
+
+    Args:
+        load: Reads the ref of the version with a uid.
+    """
+
+    def __init__(self, database: Database, load: Callable[[str], Ref | None]) -> None:
+        self._database = database
+        self._load = load
+        self._known: dict[str, Ref] = {}
+
+    def at(self, uri: str, pin: Pin) -> Ref | None:
+        """Return the ref of the newest version known to be at `uri` in the state `pin`, or None."""
+        if not pin.etag and not pin.version_id:
+            return None
+        wanted = {"place": short_digest(uri), "pinned": pin.version_id, "size": pin.size_bytes}
+        if pin.version_id:
+            return self._found(_BY_VERSION, wanted)
+        return self._found(_BY_ETAG, {**wanted, "etag": pin.etag})
+
+    def head(self, type_name: str, key: Mapping[str, Any]) -> Ref | None:
+        """Return the ref of an artifact's current version, or None."""
+        return self._found(_HEAD, {"type": clean_text(type_name), "key": short_digest(key)})
+
+    def _found(self, query: Any, wanted: Mapping[str, Any]) -> Ref | None:
+        def find(connection: Executes) -> Any:
+            return connection.execute(query, wanted).scalar()
+
+        uid: str | None = self._database.look(find)
+        if uid is None:
+            return None
+        ref = self._known.get(uid)
+        if ref is None:
+            ref = self._load(uid)
+            if ref is not None and not ref.digest.is_unread:
+                if len(self._known) >= _MANY:
+                    self._known.clear()
+                self._known[uid] = ref
+        return ref
