@@ -39,6 +39,9 @@ _RUN = (
     Column("error", "str"),
     Column("downloaded_bytes", "int"),
     Column("uploaded_bytes", "int"),
+    Column("hits", "int"),
+    Column("misses", "int"),
+    Column("download_seconds", "float"),
     Column("retries", "int"),
     Column("message", "str"),
     Column("arguments", "json"),
@@ -63,7 +66,13 @@ _TYPE = (
     Column("declared_at", "time"),
 )
 _EDGE = (Column("argument", "str"), Column("ordinal", "int"), Column("how", "str"))
-_MOVED = (Column("transferred_bytes", "int"), Column("seconds", "float"))
+_MOVED = (
+    Column("transferred_bytes", "int"),
+    Column("seconds", "float"),
+    Column("hits", "int"),
+    Column("misses", "int"),
+    Column("requests", "int"),
+)
 
 
 def version_table(
@@ -93,6 +102,9 @@ def run_table(runs: Sequence[Run], *, note: str = "") -> Table[Run]:
             one.error.error if one.error else None,
             one.downloaded_bytes,
             one.uploaded_bytes,
+            one.hits,
+            one.misses,
+            one.download_seconds,
             one.retries,
             one.error.message if one.error else None,
             one.arguments,
@@ -143,6 +155,7 @@ def _edge_row(one: RunInput | RunOutput) -> tuple[Any, ...]:
         *(absent if one.version is None else _version_row(one.version)),
         one.transferred_bytes,
         one.seconds,
+        *(getattr(one, name, None) for name in ("hits", "misses", "requests")),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 from rootcellar.catalog.identities import Identities
 from rootcellar.catalog.tables import run, run_error, run_input, run_output
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
-from rootcellar.catalog.versioning import claim, ensure_versions
+from rootcellar.catalog.versioning import claim, ensure_versions, learn
 from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
@@ -92,6 +92,9 @@ _NOT_ENDED: dict[str, Any] = {
     "stage_out_ms": 0,
     "downloaded_bytes": 0,
     "uploaded_bytes": 0,
+    "hits": 0,
+    "misses": 0,
+    "download_ms": 0,
 }
 _NOT_STARTED: dict[str, Any] = {
     **_NOT_ENDED,
@@ -114,6 +117,7 @@ _LOCKED = select(run.c.id, run.c.state).where(run.c.uid == bindparam("of_uid")).
 _ENDED = (
     *("state", "ended_at", "stage_in_ms", "body_ms", "stage_out_ms"),
     *("downloaded_bytes", "uploaded_bytes", "reuse_key", "reused_run"),
+    *("hits", "misses", "download_ms"),
 )
 _END = (
     update(run)
@@ -146,6 +150,8 @@ def _finish(
     if opened.is_final:
         return
     ids = ensure_versions(connection, versions, types) if versions else {}
+    if any(version.is_learned for version in versions):
+        learn(connection, versions, ids)
     made = [item.version for item in record.outputs if item.mode == "created"]
     claim(connection, opened.row_id, made)
     insert_missing(connection, run_input, _input_rows(opened.row_id, record, ids))
@@ -182,6 +188,9 @@ def _input_rows(run_id: int, record: RunEnded, ids: Mapping[str, int]) -> list[d
             "cache": item.cache,
             "transferred_bytes": item.transferred_bytes,
             "duration_ms": _ms(item.seconds),
+            "hits": item.hits,
+            "misses": item.misses,
+            "requests": item.requests,
         }
         for item in sorted(record.inputs, key=lambda item: (item.argument, item.ordinal))
     ]
@@ -225,6 +234,9 @@ def _end_row(record: RunEnded) -> dict[str, Any]:
         "new_uploaded_bytes": record.uploaded_bytes,
         "new_reuse_key": record.reuse_key or None,
         "new_reused_run": record.reused_run or None,
+        "new_hits": record.hits,
+        "new_misses": record.misses,
+        "new_download_ms": _ms(record.download_seconds),
     }
 
 

@@ -86,6 +86,9 @@ def inputs(connection: Connection, owner: Owner, uid: str) -> list[RunInput]:
             cache=row.cache,
             transferred_bytes=row.transferred_bytes,
             seconds=row.duration_ms / 1000,
+            hits=row.hits,
+            misses=row.misses,
+            requests=row.requests,
         )
         for row in rows
     ]
@@ -189,6 +192,9 @@ def _run(row: Row[Any], owner: Owner) -> Run:
         ),
         downloaded_bytes=row.downloaded_bytes,
         uploaded_bytes=row.uploaded_bytes,
+        hits=row.hits,
+        misses=row.misses,
+        download_seconds=row.download_ms / 1000,
         reuse_key=row.reuse_key or "",
         reused_run=row.reused_run or "",
         error=_error(row),

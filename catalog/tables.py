@@ -88,6 +88,11 @@ def _count(column: str) -> Column[int]:
     return Column(column, BigInteger, nullable=False)
 
 
+def _later_count(column: str) -> Column[int]:
+    """A count that rows of earlier revisions lack: 0."""
+    return Column(column, BigInteger, nullable=False, server_default=text("0"))
+
+
 def _one_of(column: str, *values: str) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
@@ -223,6 +228,9 @@ run = Table(
     _count("uploaded_bytes"),
     Column("reuse_key", CleanText),
     Column("reused_run", CleanText),
+    _later_count("hits"),
+    _later_count("misses"),
+    _later_count("download_ms"),
     UniqueConstraint("uid"),
     _one_of("kind", "task", "session", "pull", "push", ""),
     _one_of("state", *RunState),
@@ -306,7 +314,10 @@ run_input = Table(
     _word("cache"),
     _count("transferred_bytes"),
     _count("duration_ms"),
-    _one_of("cache", "hit", "miss", "none"),
+    _later_count("hits"),
+    _later_count("misses"),
+    _later_count("requests"),
+    _one_of("cache", "hit", "miss", "streamed", "none"),
     Index(None, "version_id", "run_id"),
     sqlite_with_rowid=False,
 )

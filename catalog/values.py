@@ -189,7 +189,16 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class RunInput:
-    """One artifact that a run read; `version` is None where an optional one was absent."""
+    """One artifact that a run read; `version` is None where an optional one was absent.
+
+    Attributes:
+        cache: `hit`, `miss`, `streamed` or `none`, as in `InputRecord`.
+        transferred_bytes: Downloaded, or streamed while the body ran.
+        seconds: That staging took, or that the body waited for what it streamed.
+        hits: Files that were on the host.
+        misses: Files that were downloaded or streamed.
+        requests: To the store while it was streamed.
+    """
 
     argument: str
     ordinal: int
@@ -197,6 +206,14 @@ class RunInput:
     cache: str
     transferred_bytes: int
     seconds: float
+    hits: int = 0
+    misses: int = 0
+    requests: int = 0
+
+    @property
+    def bytes_per_second(self) -> float | None:
+        """How fast it came; None where nothing was transferred."""
+        return _rate(self.transferred_bytes, self.seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +227,11 @@ class RunOutput:
     transferred_bytes: int
     seconds: float
 
+    @property
+    def bytes_per_second(self) -> float | None:
+        """How fast it went; None where nothing was transferred."""
+        return _rate(self.transferred_bytes, self.seconds)
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
@@ -219,6 +241,9 @@ class Run:
         kind: Empty, as is `task`, if only the end of the run is recorded yet; `started_at` is then
             when it ended.
         ended_at: None while it runs.
+        hits: Input files that were on the host.
+        misses: Input files that were downloaded or streamed.
+        download_seconds: That those took, one after another.
     """
 
     uid: str
@@ -247,6 +272,9 @@ class Run:
     reuse_key: str
     reused_run: str
     error: ErrorRecord | None
+    hits: int = 0
+    misses: int = 0
+    download_seconds: float = 0.0
     catalog: Owner = field(compare=False, repr=False)
 
     def __hash__(self) -> int:
@@ -269,6 +297,17 @@ class Run:
         if self.ended_at is None or self.state is RunState.LOST:
             return None
         return (self.ended_at - self.started_at).total_seconds()
+
+    @property
+    def hit_ratio(self) -> float | None:
+        """Share of its input files that were on the host; None if it read none."""
+        files = self.hits + self.misses
+        return self.hits / files if files else None
+
+    @property
+    def download_rate(self) -> float | None:
+        """Bytes per second while it downloaded or streamed; None where it did neither."""
+        return _rate(self.downloaded_bytes, self.download_seconds)
 
     @property
     def inputs(self) -> Table[RunInput]:
@@ -306,6 +345,10 @@ class ArtifactType:
         return (
             f"<ArtifactType {self.name}: {self.artifacts} {members} at {self.uri_template or '?'}>"
         )
+
+
+def _rate(size_bytes: int, seconds: float) -> float | None:
+    return size_bytes / seconds if size_bytes and seconds else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import VersionRecord
 
-__all__ = ["claim", "ensure_versions"]
+__all__ = ["claim", "ensure_versions", "learn"]
 
 # Built once: for statements as small as these, building costs more than running.
 _CLAIM = (
@@ -42,6 +42,9 @@ _CLAIM = (
         row_count=bindparam("new_row_count"),
         schema_fingerprint=bindparam("new_fingerprint"),
     )
+)
+_LEARN = (
+    update(version).where(version.c.id == bindparam("of_id")).values(content_id=bindparam("is_of"))
 )
 _KNOWN = select(version.c.uid, version.c.id).where(
     version.c.uid.in_(bindparam("uids", expanding=True))
@@ -147,6 +150,21 @@ def claim(connection: Executes, run_id: int, made: Sequence[VersionRecord]) -> N
     ]
     if claims:
         connection.execute(_CLAIM, claims)
+
+
+def learn(connection: Executes, records: Iterable[VersionRecord], ids: Mapping[str, int]) -> None:
+    """Enter the contents of versions that were recorded before their bytes were read whole.
+
+    Args:
+        ids: Of the versions by uid.
+    """
+    learned = {record.ref.version: record for record in records if record.is_learned}
+    contents = ensure_contents(connection, list(learned.values()))
+    changes = [
+        {"of_id": ids[uid], "is_of": contents[ContentName.of(record)]}
+        for uid, record in sorted(learned.items())
+    ]
+    connection.execute(_LEARN, changes)
 
 
 def _known(connection: Executes, uids: Iterable[str]) -> dict[str, int]:

@@ -268,6 +268,11 @@ class RunEnded:
         return sum(item.misses for item in self.inputs)
 
     @property
+    def download_seconds(self) -> float:
+        """That inputs took of which something was downloaded or streamed, all added up."""
+        return sum(item.seconds for item in self.inputs if item.transferred_bytes)
+
+    @property
     def downloaded_bytes(self) -> int:
         """Moved to this host for the run."""
         return sum(item.transferred_bytes for item in self.inputs)

@@ -49,6 +49,9 @@ def run_document(run: Run) -> dict[str, Any]:
         "phases": asdict(run.phases),
         "downloaded_bytes": run.downloaded_bytes,
         "uploaded_bytes": run.uploaded_bytes,
+        "hits": run.hits,
+        "misses": run.misses,
+        "download_seconds": run.download_seconds,
         "arguments": run.arguments,
         "arguments_digest": str(run.arguments_digest) if run.arguments_digest else None,
         "task_id": run.task_id,
@@ -77,6 +80,9 @@ def edge_document(edge: RunInput | RunOutput) -> dict[str, Any]:
         "how": getattr(edge, "cache", "") or getattr(edge, "mode", ""),
         "transferred_bytes": edge.transferred_bytes,
         "seconds": edge.seconds,
+        "hits": getattr(edge, "hits", None),
+        "misses": getattr(edge, "misses", None),
+        "requests": getattr(edge, "requests", None),
         "version": None if edge.version is None else version_document(edge.version),
     }
 

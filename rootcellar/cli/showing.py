@@ -127,6 +127,7 @@ def _show_run(run: Run, *, as_json: bool) -> None:
             ("started", wording.moment(run.started_at)),
             ("took", _phases(run)),
             ("moved", _moved(run)),
+            ("cache", _cache(run)),
             ("retries", str(run.retries) if run.retries else ""),
             ("delivery", "redelivered" if run.redelivered else ""),
             ("reused", f"outputs of run {run.reused_run}" if run.reused_run else ""),
@@ -164,7 +165,16 @@ def _phases(run: Run) -> str:
 
 
 def _moved(run: Run) -> str:
-    return f"{wording.size(run.downloaded_bytes)} in, {wording.size(run.uploaded_bytes)} out"
+    rate = wording.rate(run.download_rate)
+    came = f"{wording.size(run.downloaded_bytes)} in" + (f" at {rate}" if rate else "")
+    return f"{came}, {wording.size(run.uploaded_bytes)} out"
+
+
+def _cache(run: Run) -> str:
+    if run.hit_ratio is None:
+        return ""
+    files = wording.count(run.hits + run.misses, "input file")
+    return f"{run.hits} of {files} on the host ({run.hit_ratio:.0%})"
 
 
 def _code(run: Run) -> str:
@@ -197,6 +207,8 @@ def _show_edges(
             str(edge.version.seq) if edge.version else "",
             wording.size(edge.version.size_bytes) if edge.version else "",
             getattr(edge, "cache", "") or getattr(edge, "mode", ""),
+            _read(edge),
+            wording.rate(edge.bytes_per_second),
             wording.short(edge.version.uid) if edge.version else "",
         ]
         for edge in edges
@@ -209,10 +221,21 @@ def _show_edges(
         Column("seq", rank=2, right=True),
         Column("size", right=True),
         Column("how", rank=1),
+        Column("moved", rank=3, right=True),
+        Column("rate", rank=4, right=True),
         Column("version", style="dim"),
     )
     click.echo()
     terminal.table(columns, rows)
+
+
+def _read(edge: RunInput | RunOutput) -> str:
+    """Return what was transferred; of a stream, with the requests that took."""
+    if not edge.transferred_bytes:
+        return ""
+    requests = getattr(edge, "requests", 0)
+    by = f" by {wording.count(requests, 'request')}" if requests else ""
+    return f"{wording.size(edge.transferred_bytes)}{by}"
 
 
 def _show_error(terminal: Terminal, run: Run) -> None:

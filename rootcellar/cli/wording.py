@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["STATE_STYLES", "age", "artifact", "count", "duration", "moment", "short", "size"]
+__all__ = [
+    "STATE_STYLES",
+    "age",
+    "artifact",
+    "count",
+    "duration",
+    "moment",
+    "rate",
+    "short",
+    "size",
+]
 
 STATE_STYLES = {
     "running": "cyan",
@@ -70,6 +80,11 @@ def size(size_bytes: int) -> str:
         if amount < _STEP - 0.05:
             return f"{amount:.1f} {unit}"
     return f"{amount / _STEP:.1f} PB"
+
+
+def rate(bytes_per_second: float | None) -> str:
+    """Return `48.2 MB/s`; empty for None."""
+    return "" if bytes_per_second is None else f"{size(round(bytes_per_second))}/s"
 
 
 def count(number: int, noun: str) -> str:
