@@ -53,7 +53,7 @@ def started(uid=None, task="simulate", **fields):
     return RunStarted(uid=uid or new_uid(), kind="task", task=task, **fields)
 
 
-def ended(uid, inputs=(), outputs=(), **fields):
+def ended(uid, inputs=(), outputs=(), *, cache="miss", **fields):
     """The end of a run that read and made these versions, in order, as `source` and `made`."""
     fields = {
         "state": RunState.SUCCEEDED,
@@ -63,7 +63,7 @@ def ended(uid, inputs=(), outputs=(), **fields):
     return RunEnded(
         uid=uid,
         inputs=tuple(
-            InputRecord(argument="source", ordinal=ordinal, version=one, cache="miss")
+            InputRecord(argument="source", ordinal=ordinal, version=one, cache=cache)
             for ordinal, one in enumerate(inputs)
         ),
         outputs=tuple(

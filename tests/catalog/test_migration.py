@@ -139,7 +139,7 @@ def test_a_catalog_of_a_newer_version_is_refused(url, records):
 NEXT = '''"""A later table."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "later", "{head}"
 
 def upgrade():
     op.create_table("later", sa.Column("id", sa.Integer, primary_key=True))
@@ -158,9 +158,10 @@ def next_version(monkeypatch, tmp_path):
     def install(*, fails=False):
         scripts = tmp_path / "scripts"
         shutil.copytree(migration._SCRIPTS, scripts)
-        (scripts / "versions" / "0002_later.py").write_text(NEXT.replace("{fails}", str(fails)))
+        script = NEXT.replace("{fails}", str(fails)).replace("{head}", migration.HEAD)
+        (scripts / "versions" / "later.py").write_text(script)
         monkeypatch.setattr(migration, "_SCRIPTS", scripts)
-        monkeypatch.setattr(migration, "HEAD", "0002")
+        monkeypatch.setattr(migration, "HEAD", "later")
 
     return install
 
@@ -172,6 +173,7 @@ def tables(catalog):
 
 def test_an_older_sqlite_file_is_copied_and_upgraded(sqlite_url, records, next_version):
     """Rows survive a rebuilt table, and the copy is a whole catalog."""
+    before = migration.HEAD
     with Catalog(sqlite_url) as catalog:
         made = records.version("pv", {"s": 1}, "power")
         uid = records.record(catalog, [], [made])
@@ -187,7 +189,7 @@ def test_an_older_sqlite_file_is_copied_and_upgraded(sqlite_url, records, next_v
             )
     assert 1 == len(copies)
     with closing(sqlite3.connect(copies[0])) as copy:
-        assert [("0001",)] == copy.execute("SELECT * FROM catalog_revision").fetchall()
+        assert [(before,)] == copy.execute("SELECT * FROM catalog_revision").fetchall()
         assert [(made.ref.version,)] == copy.execute("SELECT uid FROM version").fetchall()
 
 
@@ -218,6 +220,56 @@ def test_an_older_postgres_database_is_upgraded_only_on_demand(postgres_url, rec
         assert "later" not in before
         assert "later" in tables(newer)
         assert uid == newer.run(uid).uid
+
+
+FIRST_ROWS = """
+INSERT INTO artifact_type (name, rev) VALUES ('weather', 0);
+INSERT INTO artifact (type_id, key_digest, key_text) VALUES (1, 'k', '{"station":3}');
+INSERT INTO content (digest, kind, size_bytes) VALUES ('sha256:' || '%s', 'file', 7);
+INSERT INTO task (name) VALUES ('simulate');
+INSERT INTO run (uid, kind, task_id, celery_task_id, root_id, parent_id, group_id, parent_run,
+    retries, redelivered, queue, state, arguments, host, pid, started_at, stage_in_ms, body_ms,
+    stage_out_ms, downloaded_bytes, uploaded_bytes)
+VALUES ('run-1', 'task', 1, '', '', '', '', '', 0, false, '', 'succeeded', '{}', '', 1,
+    '2026-05-01T12:00:00.000000+00:00', 1, 1, 1, 7, 0);
+INSERT INTO version (uid, artifact_id, seq, content_id, origin, media_type, recorded_at)
+VALUES ('version-1', 1, 1, 1, 'observed', 'text/plain', '2026-05-01T12:00:00.000000+00:00');
+INSERT INTO location (version_id, uri, uri_digest, pin_size, pin_etag, pin_version, state)
+VALUES (1, 'raw://weather/3', 'u', 7, 'e', '', 'present');
+INSERT INTO run_input (run_id, argument, ordinal, version_id, cache, transferred_bytes, duration_ms)
+VALUES (1, 'weather', 0, 1, 'miss', 7, 20);
+"""
+
+
+@pytest.fixture
+def first_catalog(database):
+    """A catalog of the first revision with one run in it."""
+    rows = FIRST_ROWS % ("0" * 64)
+
+    def create(connection):
+        command.upgrade(migration.alembic_config(connection), "0001")
+        connection.execute(text("INSERT INTO catalog_info VALUES ('c', '2026-05-01T12:00:00Z')"))
+        for statement in rows.split(";\n")[:-1]:
+            connection.exec_driver_sql(statement)
+
+    database.write(create)
+    return database
+
+
+def test_a_catalog_of_the_first_revision_is_upgraded(first_catalog, url, records):
+    """Its rows read with nothing hit or missed, and from then on inputs can be streamed."""
+    with Catalog(url) as catalog:
+        catalog.upgrade()
+        run = catalog.run("run-1")
+        (read,) = run.inputs
+        source = records.version("weather", {"station": 4}, "w", origin="observed")
+        streamed = records.record(catalog, [source], cache="streamed")
+
+        assert (0, 0, 0.0) == (run.hits, run.misses, run.download_seconds)
+        assert (0, 0, 0) == (read.hits, read.misses, read.requests)
+        assert ("miss", 7) == (read.cache, read.transferred_bytes)
+        assert "version-1" == read.version.uid
+        assert ["streamed"] == [one.cache for one in catalog.inputs(streamed)]
 
 
 def test_tables_of_somebody_else_are_not_filled(postgres_url):
