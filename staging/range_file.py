@@ -163,8 +163,7 @@ class RangeFile(io.RawIOBase):
 
     def _check(self) -> None:
         if self.closed:
-            msg = "I/O operation on closed file"
-            raise ValueError(msg)
+            raise _closed()
         if self._pid != os.getpid():
             raise _bound_to_process(self._source)
 
@@ -205,9 +204,8 @@ class _Spans:
         self._ask(limit)
         try:
             content = span.content.result()
-        except CancelledError:
-            msg = "I/O operation on closed file"
-            raise ValueError(msg) from None
+        except CancelledError as error:
+            raise _closed() from error
         except Exception:
             self.drop()
             raise
@@ -231,8 +229,15 @@ class _Spans:
             self._end = min(start + self._next_bytes, limit)
             # Small at first, so that the first bytes are here soon and few are in vain.
             self._next_bytes = min(2 * self._next_bytes, SPAN_BYTES)
-            future = self._pool.submit(self._source.read, start, self._end)
+            try:
+                future = self._pool.submit(self._source.read, start, self._end)
+            except RuntimeError as error:  # the run has ended meanwhile
+                raise _closed() from error
             self._spans.append(_Span(start, self._end, future))
+
+
+def _closed() -> ValueError:
+    return ValueError("I/O operation on closed file")
 
 
 def _bound_to_process(source: PinnedObject) -> BindingError:
