@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import time
 from collections import OrderedDict, deque
 from concurrent.futures import CancelledError
@@ -140,7 +141,10 @@ class RangeFile(io.RawIOBase):
             return copied
         if limit > position + len(view) or len(view) >= _WORTH_DIVIDING_BYTES:
             self._ahead.start(position, limit)
-            return self._ahead.copy(position, view, limit)
+            copied = self._ahead.copy(position, view, limit)
+            if not copied:
+                raise _closed()  # by the end of the run, in another thread
+            return copied
         if len(view) < BLOCK_BYTES:
             return self._copy_block(position, view)
         view[:] = self._source.read(position, position + len(view))
@@ -178,11 +182,15 @@ class _Span:
 
 
 class _Spans:
-    """Parts of an object that follow one another, here or on their way; few at a time."""
+    """Parts of an object that follow one another, here or on their way; few at a time.
+
+    For one reader; but another thread may `drop` them at any time.
+    """
 
     def __init__(self, source: PinnedObject, pool: Executor) -> None:
         self._source = source
         self._pool = pool
+        self._mutex = threading.Lock()
         self._spans: deque[_Span] = deque()
         self._end = 0
         self._next_bytes = _FIRST_SPAN_BYTES
@@ -190,18 +198,16 @@ class _Spans:
     def start(self, position: int, limit: int) -> None:
         """Begin anew at a position; nothing is asked for past `limit`."""
         self.drop()
-        self._end = position
-        self._next_bytes = _FIRST_SPAN_BYTES
-        self._ask(limit)
+        with self._mutex:
+            self._end = position
+            self._next_bytes = _FIRST_SPAN_BYTES
+            self._ask(limit)
 
     def copy(self, position: int, view: memoryview, limit: int) -> int:
         """Copy what there is from a position on, and return how much; 0 if nothing is."""
-        while self._spans and self._spans[0].end <= position:
-            self._spans.popleft().content.cancel()
-        if not self._spans or position < self._spans[0].start:
+        span = self._at(position, limit)
+        if span is None:
             return 0
-        span = self._spans[0]
-        self._ask(limit)
         try:
             content = span.content.result()
         except CancelledError as error:
@@ -213,15 +219,25 @@ class _Spans:
         count = min(len(view), span.end - position)
         view[:count] = memoryview(content)[offset : offset + count]
         if position + count == span.end:
-            self._spans.popleft()
             del span, content
-            self._ask(limit)
+            self._at(position + count, limit)
         return count
 
     def drop(self) -> None:
         """Forget everything; what is on its way ends unheard."""
-        while self._spans:
-            self._spans.popleft().content.cancel()
+        with self._mutex:
+            while self._spans:
+                self._spans.popleft().content.cancel()
+
+    def _at(self, position: int, limit: int) -> _Span | None:
+        """Return the span that holds a position, and ask for what follows it."""
+        with self._mutex:
+            while self._spans and self._spans[0].end <= position:
+                self._spans.popleft().content.cancel()
+            if not self._spans or position < self._spans[0].start:
+                return None
+            self._ask(limit)
+            return self._spans[0]
 
     def _ask(self, limit: int) -> None:
         while len(self._spans) < SPANS_AHEAD and self._end < limit:
