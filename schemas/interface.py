@@ -211,6 +211,13 @@ def _output(parameter: inspect.Parameter, hints: _Hints, registry: Registry) -> 
             "",
             "Put a * before it in the signature",
         )
+    if _marked(hints.of(parameter), STREAMED):
+        raise DeclarationError(
+            f"the output {name!r} is marked STREAMED, and only inputs stream",
+            label,
+            "",
+            "Drop STREAMED from its annotation",
+        )
     many = parameter.default is OUTPUTS
     annotation, _ = _without_none(hints.of(parameter))
     origin = get_origin(annotation) or annotation

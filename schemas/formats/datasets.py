@@ -104,16 +104,17 @@ def streamed_content(file_format: Format, source: ByteSource, target: object) ->
         BindingError: The format is no table, or no such target.
     """
     table = _table_format(file_format)
+    in_parts = is_foreign_type(target, "pyarrow.Dataset", "pyarrow.RecordBatchReader")
+    if target is not None and not in_parts and not can_deliver(target):
+        raise BindingError(
+            f"{table.label} is not read from a stream as {target!r:.80}",
+            remedy="Ask for a table, a dataset or .open(), or drop STREAMED",
+        )
     dataset = streamed_dataset(file_format, source)
     if is_foreign_type(target, "pyarrow.Dataset"):
         return dataset
     if is_foreign_type(target, "pyarrow.RecordBatchReader"):
         return dataset.scanner().to_reader()
-    if target is not None and not can_deliver(target):
-        raise BindingError(
-            f"{table.label} is not read from a stream as {target!r:.80}",
-            remedy="Ask for a table, a dataset or .open(), or drop STREAMED",
-        )
     whole = conformed(dataset.to_table(), dataset.schema)
     return whole if target is None else delivered(whole, target)
 

@@ -79,3 +79,13 @@ def test_a_model_refuses_what_is_none():
     """A field of this type checks its text."""
     with pytest.raises(ValidationError, match="not a digest"):
         Holder(digest="sha256:")
+
+
+def test_bytes_that_were_never_read_have_a_stand_in():
+    """Equal for one state of one object and different for any other; it says that it is none."""
+    one = Digest.unread("raw://a", "etag:e")
+
+    assert one == Digest.unread("raw://a", "etag:e") == Digest(str(one))
+    assert one not in {Digest.unread("raw://a", "etag:f"), Digest.unread("raw://b", "etag:e")}
+    assert one.is_unread
+    assert not Digest.of(b"x").is_unread

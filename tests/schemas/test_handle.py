@@ -1,19 +1,61 @@
 """Handles: what a body gets instead of a path, and the marks of outputs."""
 
 import copy
+import io
 import pickle
 from typing import Annotated
 
 import pytest
 
 from rootcellar.schemas.artifact import Artifact
+from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import BindingError, ContentError
-from rootcellar.schemas.formats import Json
-from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, Outputs, Staged
+from rootcellar.schemas.formats import Folder, Json, Parquet
+from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, STREAMED, Outputs, Staged
+from rootcellar.schemas.ref import Pin, Ref
+from rootcellar.schemas.streamed import Streamed
 
 
 class Town(Artifact, uri="raw://town/{n}.json", format=Json()):
     n: int
+
+
+class Rain(Artifact, uri="raw://rain/{n}.parquet", format=Parquet()):
+    n: int
+
+
+class Rains(Artifact, uri="raw://rains/{n}", format=Folder("*.parquet", member=Parquet())):
+    n: int
+
+
+class Source:
+    """A stream over bytes in memory."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def sizes(self):
+        return {name: len(content) for name, content in self.files.items()}
+
+    def open(self, member=""):
+        return io.BytesIO(self.files[member])
+
+    def open_raw(self, member="", *, reads_ahead=True):
+        return self.open(member)
+
+
+def streamed(artifact, files):
+    version = Ref(
+        type=artifact.type_name,
+        key=artifact.key,
+        uri=artifact.uri,
+        version="01a2",
+        kind="file",
+        digest=Digest.unread(artifact.uri, "etag:e"),
+        size_bytes=1,
+        pin=Pin(size_bytes=1, etag="e"),
+    )
+    return Streamed(artifact, Source(files), version)
 
 
 @pytest.fixture
@@ -21,7 +63,7 @@ def path(tmp_path):
     return tmp_path / "town.json"
 
 
-@pytest.mark.parametrize("mark", [OUTPUT, OUTPUTS, NOT_STAGED])
+@pytest.mark.parametrize("mark", [OUTPUT, OUTPUTS, NOT_STAGED, STREAMED])
 @pytest.mark.parametrize("journey", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_a_mark_is_itself_after_a_journey(mark, journey):
     """Defaults are compared by identity, also in a body that was pickled."""
@@ -112,3 +154,67 @@ def test_a_refused_output_is_not_kept():
     with pytest.raises(BindingError):
         outputs.new(n=1)
     assert [] == list(outputs)
+
+
+def test_a_local_table_is_a_dataset(path):
+    """The same method as of a streamed input."""
+    Staged(Rain(n=1), path, writable=True).save({"mm": [1, 2]})
+
+    assert 2 == Staged(Rain(n=1), path).dataset().count_rows()
+
+
+def test_what_is_no_table_is_no_dataset(path):
+    """The error names artifact, URI and format."""
+    with pytest.raises(BindingError, match=r"Town\(n=1\) at raw://town/1.json: its format is Json"):
+        Staged(Town(n=1), path).dataset()
+
+
+def test_a_member_of_a_folder_is_opened(tmp_path):
+    """By its path within the folder."""
+    (tmp_path / "a.parquet").write_bytes(b"bytes")
+
+    with Staged(Rains(n=1), tmp_path).open("a.parquet") as file:
+        assert b"bytes" == file.read()
+
+
+def test_a_streamed_input_is_read_like_any_other(path):
+    """A `Staged` with everything but a path."""
+    Staged(Rain(n=1), path, writable=True).save({"mm": [1, 2]})
+    handle = streamed(Rain(n=1), {"": path.read_bytes()})
+
+    assert isinstance(handle, Staged)
+    assert (Rain(n=1), "01a2", False) == (handle.artifact, handle.version.version, handle.writable)
+    assert path.read_bytes() == handle.open().read()
+    assert [1, 2] == handle.dataset().to_table()["mm"].to_pylist()
+    assert [{"mm": 1}, {"mm": 2}] == handle.load(list[dict])
+    assert {"": path.stat().st_size} == handle.members()
+
+
+def test_a_streamed_input_has_no_path():
+    """The error says what to do instead."""
+    handle = streamed(Town(n=1), {"": b"{}"})
+
+    with pytest.raises(BindingError, match=r"Town\(n=1\) at .* no local file.*drop STREAMED"):
+        _ = handle.path
+    with pytest.raises(BindingError, match="may only be read"):
+        handle.save({})
+    with pytest.raises(BindingError, match=r"Town\(n=1\) at .*Json, which is no table"):
+        handle.load()
+
+
+def test_a_streamed_input_stays_where_it_is():
+    """It prints, is equal to itself only, and cannot be sent anywhere."""
+    handle = streamed(Town(n=1), {"": b"{}"})
+
+    assert "Streamed(Town(n=1)" in repr(handle)
+    assert handle == handle  # noqa: PLR0124  that is the promise
+    assert handle != streamed(Town(n=1), {"": b"{}"})
+    assert 1 == len({handle})
+    with pytest.raises(TypeError, match=r"Pass its \.version on"):
+        pickle.dumps(handle)
+
+
+def test_wrong_content_of_a_stream_names_the_artifact():
+    """As of a file."""
+    with pytest.raises(ContentError, match=r"Rain\(n=1\) at raw://rain/1.parquet"):
+        streamed(Rain(n=1), {"": b"no table at all, for sure"}).dataset()

@@ -13,7 +13,7 @@ import pytest
 from rootcellar.schemas.artifact import Artifact
 from rootcellar.schemas.errors import DeclarationError
 from rootcellar.schemas.formats import Folder, Json, Text
-from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, Outputs, Staged
+from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, STREAMED, Outputs, Staged
 from rootcellar.schemas.interface import Delivery, InputSpec, OutputSpec, Shape, TaskInterface
 from rootcellar.schemas.registry import Registry
 
@@ -284,3 +284,48 @@ def test_a_wrong_output_is_refused(body, problem):
         interface(body)
 
     assert caught.value.artifact.startswith(body.__name__)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "shape", "optional"),
+    [
+        (Annotated[Staged[Weather], STREAMED], Shape.ONE, False),
+        (Annotated[Staged, STREAMED], Shape.ONE, False),
+        (Annotated[Staged[Weather] | None, STREAMED], Shape.ONE, True),
+        (Annotated[Staged[Weather], STREAMED] | None, Shape.ONE, True),
+        (Annotated[list[Staged[Weather]], STREAMED], Shape.LIST, False),
+        (list[Annotated[Staged[Weather], STREAMED]], Shape.LIST, False),
+        (Annotated[dict[Weather, Staged[Weather]], STREAMED], Shape.DICT, False),
+    ],
+)
+def test_an_input_is_streamed_where_the_mark_stands(annotation, shape, optional):
+    """Around the handle, around the fan-in, or around its members."""
+
+    def body(weather): ...
+
+    body.__annotations__["weather"] = annotation
+
+    expected = InputSpec("weather", Weather, Delivery.HANDLE, shape, optional, streamed=True)
+    assert (expected,) == interface(body).inputs
+
+
+def streamed_path(weather: Annotated[Path, STREAMED]): ...
+def streamed_text(weather: Annotated[str, STREAMED]): ...
+def streamed_output(*, note: Annotated[Staged, STREAMED] = OUTPUT): ...
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (
+            streamed_path,
+            r"'weather' is marked STREAMED, .* Annotated\[Staged\[Weather\], STREAMED\]",
+        ),
+        (streamed_text, "'weather' is marked STREAMED, and only a handle can stream"),
+        (streamed_output, "'note' is marked STREAMED, and only inputs stream. Drop"),
+    ],
+)
+def test_only_the_handle_of_an_input_streams(body, problem):
+    """A path would need the bytes, and an output has none yet."""
+    with pytest.raises(DeclarationError, match=problem):
+        interface(body)
