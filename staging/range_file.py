@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK_BYTES", "SPANS_AHEAD", "SPAN_BYTES", "RangeFile"]
 
 BLOCK_BYTES: Final = 64 * 1024
-"""Read at least, where reading jumps."""
+"""Read at least, where reading jumps; by a reader with a plan only where it wants next to nothing.
+"""
 
 SPAN_BYTES: Final = 8 * 1024 * 1024
 SPANS_AHEAD: Final = 4
 """So many spans of at most that size are held or on their way, where reading goes on and on."""
 
 _BLOCKS = 64
+_NEXT_TO_NOTHING_BYTES = 4096
 _FIRST_SPAN_BYTES = 1024 * 1024
 _SEQUENTIAL_BYTES = 2 * BLOCK_BYTES
 _WORTH_DIVIDING_BYTES = 2 * _FIRST_SPAN_BYTES
@@ -52,6 +54,7 @@ class RangeFile(io.RawIOBase):
         self._ahead = _Spans(source, pool)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._reads_ahead = reads_ahead
+        self._least_bytes = BLOCK_BYTES if reads_ahead else _NEXT_TO_NOTHING_BYTES
         self._pid = os.getpid()
         self._position = 0
         self._expected = 0
@@ -145,7 +148,7 @@ class RangeFile(io.RawIOBase):
             if not copied:
                 raise _closed()  # by the end of the run, in another thread
             return copied
-        if len(view) < BLOCK_BYTES:
+        if len(view) < self._least_bytes:
             return self._copy_block(position, view)
         view[:] = self._source.read(position, position + len(view))
         return len(view)

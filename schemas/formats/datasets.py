@@ -136,10 +136,8 @@ def _dataset(table: DatasetFormat, filesystem: FileSystem, paths: Sequence[str])
     if not paths:
         raise ContentError("it has no files", remedy="Write one member at least")
     kind = table.dataset_format()
-    fragments: list[Any] = [kind.make_fragment(path, filesystem) for path in paths]
+    # One for each file: counting rows of fragments that are row groups counts all of their file.
+    fragments = [kind.make_fragment(path, filesystem) for path in paths]
     with readable(Path(paths[0] or "the stream"), table.label):
         schema = table.dataset_schema(fragments[0].physical_schema)
-        if len(fragments) == 1 and isinstance(kind, ds.ParquetFileFormat):
-            # Each with a file of its own, so that they are read beside one another.
-            fragments = fragments[0].split_by_row_group() or fragments
     return ds.FileSystemDataset(fragments, schema, kind, filesystem)

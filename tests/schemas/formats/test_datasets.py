@@ -89,15 +89,17 @@ def test_a_stream_gives_what_a_file_gives(file_format, tmp_path):
 
 
 def test_of_a_wide_table_one_column_is_read():
-    """Few requests, and few bytes of many; row groups are read beside one another."""
+    """Few requests, and few bytes of many; and rows are counted once each."""
     sink = io.BytesIO()
     rows = range(20_000)
     wide = pa.table({f"c{n}": [float(n * row) for row in rows] for n in range(50)})
     pq.write_table(wide, sink, row_group_size=5_000, compression="none", use_dictionary=False)
     source = Source({"": sink.getvalue()})
 
-    found = streamed_dataset(Parquet(), source).to_table(columns=["c7"])
+    dataset = streamed_dataset(Parquet(), source)
+    found = dataset.to_table(columns=["c7"])
 
+    assert 20_000 == dataset.count_rows() == dataset.scanner(columns=["c7"]).count_rows()
     assert wide.select(["c7"]) == found
     assert 10 >= len(source.read)
     assert len(sink.getvalue()) / 10 > sum(source.read)
