@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from rootcellar.schemas.artifact import Artifact
 from rootcellar.schemas.errors import BindingError, ContentError, RootcellarError
-from rootcellar.schemas.formats.datasets import ByteSource, streamed_content, streamed_dataset
+from rootcellar.schemas.formats.datasets import streamed_content, streamed_dataset
 from rootcellar.schemas.handle import Staged
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pyarrow.dataset import Dataset
 
+    from rootcellar.schemas.byte_source import ByteSource
     from rootcellar.schemas.ref import Ref
 
 __all__ = ["Streamed"]

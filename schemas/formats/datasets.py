@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from rootcellar.schemas.errors import BindingError, ContentError
 from rootcellar.schemas.formats.folder import Folder
@@ -12,31 +12,15 @@ from rootcellar.schemas.formats.tables import can_deliver, conformed, delivered,
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO
 
     import pyarrow as pa
     import pyarrow.dataset as ds
     from pyarrow.fs import FileSystem
 
+    from rootcellar.schemas.byte_source import ByteSource
     from rootcellar.schemas.formats.format import Format
 
-__all__ = ["ByteSource", "DatasetFormat", "local_dataset", "streamed_content", "streamed_dataset"]
-
-
-class ByteSource(Protocol):
-    """The files of an artifact, wherever they are."""
-
-    def sizes(self) -> dict[str, int]:
-        """Return the size of each file by its path in the folder; a file's own path is empty."""
-        ...
-
-    def open(self, member: str = "") -> BinaryIO:
-        """Open a file: seekable, buffered, read ahead."""
-        ...
-
-    def open_raw(self, member: str = "", *, reads_ahead: bool = True) -> Any:
-        """Open a file for a reader that buffers, or that plans its own reading."""
-        ...
+__all__ = ["DatasetFormat", "local_dataset", "streamed_content", "streamed_dataset"]
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from pyarrow import fs
 from rootcellar.schemas.errors import BindingError
 
 if TYPE_CHECKING:
-    from rootcellar.schemas.formats.datasets import ByteSource
+    from rootcellar.schemas.byte_source import ByteSource
 
 __all__ = ["filesystem_of"]
 
