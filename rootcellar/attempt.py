@@ -213,11 +213,12 @@ class Attempt:
         finally:
             self._progress.finish()
 
-    def _wanted_bytes(self) -> int | None:
-        """Return the size of the inputs; None where a folder's pin does not tell."""
-        located = [p.located for p in self._pinned if p.located is not None and not p.streamed]
-        if any(one.kind == "folder" for one in located):
-            return None
+    def _wanted_bytes(self) -> int:
+        """Return the size of what is to be staged, of a folder what its pin tells.
+
+        What its manifest tells is added once that is read.
+        """
+        located = (p.located for p in self._pinned if p.located is not None and not p.streamed)
         return sum(one.pin.size_bytes for one in located)
 
     def _record_inputs(self) -> None:
@@ -254,7 +255,7 @@ class Attempt:
             session.check_inputs()
             desk = self._require_desk()
             saved = desk.save(result)
-            with self._reported("staging out", None):
+            with self._reported("staging out", 0):
                 desk.prepare()
             return saved
 

@@ -110,6 +110,7 @@ class OutputDesk:
         self._described = [
             self._describe(*both) for both in zip(self._reserved, outputs, strict=True)
         ]
+        self._session.expect(sum(described.size_bytes for described in self._described))
         for one, output in zip(self._reserved, outputs, strict=True):
             try:
                 self._session.prepare_output(output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
 import time
@@ -18,8 +19,11 @@ __all__ = ["Mode", "Reporter", "reporter"]
 
 Mode = Literal["auto", "bar", "log", "off"]
 
-_QUIET_SECONDS = 2.0
-_LINE_SECONDS = 5.0
+_BAR_SECONDS = 2.0
+_FIRST_LINE_SECONDS = 5.0
+_LINE_SECONDS = 30.0
+_TICK_SECONDS = 0.5
+_MEMORY_SECONDS = 10.0
 
 _log = logging.getLogger("rootcellar.progress")
 
@@ -35,6 +39,9 @@ class Reporter(Protocol):
 
     def advance(self, bytes: int) -> None:  # noqa: A002  the word of the staging room's protocol
         """Add what was transferred since the last call. Negative if it must be done again."""
+
+    def expect(self, bytes: int) -> None:  # noqa: A002  as above
+        """Add to the total what turns out to be needed; negative for what is here already."""
 
     def finish(self) -> None:
         """End, whether all was transferred or not. Safe to repeat."""
@@ -57,15 +64,36 @@ def reporter(mode: Mode = "auto", clock: Callable[[], float] = time.monotonic) -
 
 @dataclass(slots=True)
 class _Transfer:
+    """What was transferred so far, and how fast it goes of late."""
+
     label: str
     total_bytes: int | None
     began: float
     done_bytes: int = 0
     said: float | None = None
+    rate: float = 0.0
+    _tick: float = 0.0
+    _tick_bytes: int = 0
+
+    def advance(self, size_bytes: int, now: float) -> None:
+        self.done_bytes += size_bytes
+        self._tick_bytes += size_bytes
+        passed = now - (self._tick or self.began)
+        if passed < _TICK_SECONDS:
+            return
+        # What must be done again is no speed; and the first look weighs as much as it lasted.
+        recent = max(0.0, self._tick_bytes / passed)
+        age = now - self.began
+        weight = 1 - math.exp(-passed / min(_MEMORY_SECONDS, age))
+        self.rate = recent if not self._tick else self.rate + weight * (recent - self.rate)
+        self._tick, self._tick_bytes = now, 0
+
+    def expect(self, size_bytes: int) -> None:
+        self.total_bytes = max(0, (self.total_bytes or 0) + size_bytes)
 
     def line(self, now: float) -> str:
         seconds = now - self.began
-        rate = self.done_bytes / seconds if seconds > 0 else 0.0
+        rate = self.rate
         parts = [f"{_size(self.done_bytes)} in {_span(seconds)}", f"{_size(rate)}/s"]
         if self.total_bytes is not None:
             parts[0] = f"{_size(self.done_bytes)} of {_size(self.total_bytes)}"
@@ -83,12 +111,15 @@ class _Silent:
     def advance(self, bytes: int) -> None:  # noqa: A002  the protocol's word
         pass
 
+    def expect(self, bytes: int) -> None:  # noqa: A002  the protocol's word
+        pass
+
     def finish(self) -> None:
         pass
 
 
 class _Lines:
-    """Logs a line after two seconds, then every five, and one at the end if it said anything."""
+    """Logs a line after five seconds, then every thirty, and the sum if it said anything."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -104,10 +135,10 @@ class _Lines:
             transfer = self._transfer
             if transfer is None:
                 return
-            transfer.done_bytes += bytes
             now = self._clock()
+            transfer.advance(bytes, now)
             due = (
-                transfer.began + _QUIET_SECONDS
+                transfer.began + _FIRST_LINE_SECONDS
                 if transfer.said is None
                 else transfer.said + _LINE_SECONDS
             )
@@ -115,7 +146,12 @@ class _Lines:
                 return
             transfer.said = now
             line = transfer.line(now)
-        _log.info(line)  # outside the mutex: a handler may be slow
+        _log.info("%s", line)  # outside the mutex: a handler may be slow
+
+    def expect(self, bytes: int) -> None:  # noqa: A002  the protocol's word
+        with self._mutex:
+            if self._transfer is not None:
+                self._transfer.expect(bytes)
 
     def finish(self) -> None:
         with self._mutex:
@@ -153,11 +189,16 @@ class _Bar:
             if transfer is None:
                 return
             transfer.done_bytes += bytes
-            if self._drawn is None and self._clock() - transfer.began >= _QUIET_SECONDS:
+            if self._drawn is None and self._clock() - transfer.began >= _BAR_SECONDS:
                 self._drawn = self._draw(transfer)
             if self._drawn is not None:
                 progress, task = self._drawn
-                progress.update(task, completed=transfer.done_bytes)
+                progress.update(task, completed=transfer.done_bytes, total=transfer.total_bytes)
+
+    def expect(self, bytes: int) -> None:  # noqa: A002  the protocol's word
+        with self._mutex:
+            if self._transfer is not None:
+                self._transfer.expect(bytes)
 
     def finish(self) -> None:
         with self._mutex:

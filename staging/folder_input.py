@@ -103,6 +103,8 @@ class FolderInput:
         manifest_address = Address(address.store, f"{address.key}/{MANIFEST_NAME}")
         cached = self._cache.fetch(manifest_address, pin, progress=self._progress)
         manifest = Manifest.from_bytes(cached.path.read_bytes(), uri=address.uri)
+        if self._progress is not None:
+            self._progress.expect(manifest.size_bytes)
         if expected is not None and manifest.digest != expected:
             raise _replaced(address)
         _check_tree(address, [member.path for member in manifest.members])

@@ -178,6 +178,7 @@ class StagingSession:
             entries, digest, pin = list(folder.members.values()), folder.manifest.digest, folder.pin
             members = len(entries)
         hits = sum(entry.hit for entry in entries)
+        self.expect(-sum(entry.size_bytes for entry in entries if entry.hit))
         return StagedFile(
             uri=located.uri,
             kind=located.kind,
@@ -216,6 +217,11 @@ class StagingSession:
     def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
         """Return a path in the workdir that the body may write a file or folder to."""
         return self._workdir.reserve(argument, name, ordinal=ordinal)
+
+    def expect(self, size_bytes: int) -> None:
+        """Tell the progress of bytes that are yet to move; negative for such as need not."""
+        if self._progress is not None:
+            self._progress.expect(size_bytes)
 
     def check_inputs(self) -> None:
         """Drop from the cache what the body changed of its inputs.

@@ -27,6 +27,9 @@ class Progress(Protocol):
     def advance(self, size_bytes: int, /) -> None:
         """Count bytes that moved; negative when a download starts over."""
 
+    def expect(self, size_bytes: int, /) -> None:
+        """Count bytes that will have to move; negative for such as are here already after all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:

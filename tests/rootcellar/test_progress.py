@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -52,18 +53,64 @@ def open_terminal(monkeypatch):
 
 
 def test_lines(clock, lines):
-    """After two seconds a line, then one every five, then the sum."""
+    """After five seconds a line, then one every thirty, then the sum."""
     progress = reporter("log", clock)
-    progress.start("weather[3]", 100_000_000)
-    for _ in range(10):
+    progress.start("weather[3]", 600_000_000)
+    for _ in range(40):
         clock.now += 1
         progress.advance(10_000_000)
     progress.finish()
 
     assert lines() == [
-        "weather[3]: 20.0 MB of 100 MB (20%), 10.0 MB/s, 8.0 s left",
-        "weather[3]: 70.0 MB of 100 MB (70%), 10.0 MB/s, 3.0 s left",
-        "weather[3]: 100 MB in 10.0 s, 10.0 MB/s",
+        "weather[3]: 50.0 MB of 600 MB (8%), 10.0 MB/s, 55.0 s left",
+        "weather[3]: 350 MB of 600 MB (58%), 10.0 MB/s, 25.0 s left",
+        "weather[3]: 400 MB in 40.0 s, 10.0 MB/s",
+    ]
+
+
+def test_the_rate_is_that_of_late(clock, lines):
+    """Smoothed over some ten seconds: neither the average of all, nor of the last moment."""
+    progress = reporter("log", clock)
+    progress.start("x", 10_000_000_000)
+    for size in [100_000_000] * 5 + [10_000_000] * 30:
+        clock.now += 1
+        progress.advance(size)
+    rates = [float(line.split(", ")[1].removesuffix(" MB/s")) for line in lines()]
+
+    assert rates[0] == 100.0
+    assert 10.0 < rates[1] < 20.0
+
+
+def test_what_is_done_again_is_not_done(clock, lines):
+    """A download that starts over takes its bytes back, and has no negative speed."""
+    progress = reporter("log", clock)
+    progress.start("x", 1_000_000)
+    clock.now += 5
+    progress.advance(600_000)
+    clock.now += 30
+    progress.advance(-600_000)
+
+    assert lines()[1].startswith("x: 0 B of 1.0 MB (0%), ")
+    assert "-" not in lines()[1]
+
+
+def test_the_total_may_grow_and_shrink(clock, lines):
+    """A folder's is known once its manifest is read, and what is here need not move."""
+    progress = reporter("log", clock)
+    progress.expect(1)
+    progress.start("x", 0)
+    progress.expect(900_000)
+    progress.expect(-400_000)
+    clock.now += 5
+    progress.advance(250_000)
+    progress.start("unknown", None)
+    progress.expect(10)
+    clock.now += 5
+    progress.advance(5)
+
+    assert lines() == [
+        "x: 250 kB of 500 kB (50%), 50.0 kB/s, 5.0 s left",
+        "unknown: 5 B of 10 B (50%), 1 B/s, 5.0 s left",
     ]
 
 
@@ -71,20 +118,20 @@ def test_unknown_total(clock, lines):
     """Without a total there is no share and no time left."""
     progress = reporter("log", clock)
     progress.start("x", None)
-    clock.now += 4
-    progress.advance(2_000)
+    clock.now += 5
+    progress.advance(2_500)
 
-    assert lines() == ["x: 2.0 kB in 4.0 s, 500 B/s"]
+    assert lines() == ["x: 2.5 kB in 5.0 s, 500 B/s"]
 
 
 def test_nothing_to_transfer(clock, lines):
     """An empty or a longer file than expected is reported without nonsense."""
     progress = reporter("log", clock)
     progress.start("empty", 0)
-    clock.now += 4
+    clock.now += 6
     progress.advance(0)
     progress.start("longer", 1)
-    clock.now += 4
+    clock.now += 6
     progress.advance(2)
 
     assert lines() == ["empty: 0 B of 0 B, 0 B/s", "longer: 2 B of 1 B (200%), 0 B/s"]
@@ -92,11 +139,11 @@ def test_nothing_to_transfer(clock, lines):
 
 @pytest.mark.parametrize("mode", ["log", "bar"])
 def test_quick_is_silent(clock, lines, open_terminal, mode):
-    """A transfer of less than two seconds is not worth a word."""
+    """A transfer of less than two seconds is not worth a bar, nor one of less than five a line."""
     terminal = open_terminal()
     progress = reporter(mode, clock)
     progress.start("x", 10)
-    clock.now += 1.9
+    clock.now += {"bar": 1.9, "log": 4.9}[mode]
     progress.advance(10)
     progress.finish()
 
@@ -124,11 +171,15 @@ def test_bar(clock, lines, open_terminal):
     progress.start("weather[3]", 1_000)
     clock.now += 3
     progress.advance(500)
+    clock.now += 1
+    progress.expect(1_000)
+    progress.advance(500)
     progress.finish()
     drawn = terminal.getvalue()
 
     assert "weather[3]" in drawn
-    assert "0.5/1.0 kB" in drawn
+    assert "1.0/2.0 kB" in drawn
+    assert "/s" in drawn
     assert lines() == []
 
 
@@ -138,7 +189,7 @@ def test_auto_without_a_terminal(clock, lines, monkeypatch):
         monkeypatch.setattr(sys, "stderr", stderr)
         progress = reporter("auto", clock)
         progress.start("x", 10)
-        clock.now += 3
+        clock.now += 6
         progress.advance(10)
         progress.finish()
 
@@ -170,7 +221,7 @@ def test_threads(clock, lines, open_terminal, mode):
     terminal = open_terminal()
     progress = reporter(mode, clock)
     progress.start("x", 80_000)
-    clock.now += 3
+    clock.now += 6
 
     def work():
         for _ in range(1_000):
@@ -184,7 +235,7 @@ def test_threads(clock, lines, open_terminal, mode):
     progress.finish()
 
     if mode == "log":
-        assert lines()[1:] == ["x: 80.0 kB in 3.0 s, 26.7 kB/s"]
+        assert lines()[1:] == ["x: 80.0 kB in 6.0 s, 13.3 kB/s"]
     else:
         assert "80.0/80.0 kB" in terminal.getvalue()
 
@@ -230,3 +281,23 @@ def test_rich_is_not_paid_for():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert out.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("mode", ["log", "off", "auto"])
+def test_a_short_run_pays_nothing(mode):
+    """Where nothing takes long, a reporter is a few microseconds of a run, and no thread."""
+
+    def run():
+        began = time.perf_counter()
+        progress = reporter(mode)
+        for doing in ("in", "out"):
+            progress.start(doing, 10)
+            progress.advance(10)
+            progress.finish()
+        return time.perf_counter() - began
+
+    threads = threading.active_count()
+    quickest = min(run() for _ in range(300))
+
+    assert 30e-6 > quickest  # of an idle machine it is a third
+    assert threads == threading.active_count()
