@@ -179,7 +179,6 @@ def test_bar(clock, lines, open_terminal):
 
     assert "weather[3]" in drawn
     assert "1.0/2.0 kB" in drawn
-    assert "/s" in drawn
     assert lines() == []
 
 
