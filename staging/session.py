@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from rootcellar.staging.cache import Cache
     from rootcellar.staging.handover import Handover
     from rootcellar.staging.output import Output
+    from rootcellar.staging.placed_folder import PlacedFolder
     from rootcellar.staging.stores.location import Stores
-    from rootcellar.staging.stores.store import Progress
+    from rootcellar.staging.stores.store import Address, Progress
 
 __all__ = ["Located", "StagedFile", "StagingSession"]
 
@@ -87,6 +88,7 @@ class StagingSession:
         self._run_uid = run_uid
         self._progress = progress
         self._publication = Publication(stores, progress)
+        self._folders: list[tuple[str, PlacedFolder]] = []
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
@@ -156,32 +158,44 @@ class StagingSession:
         """
         started = time.monotonic()
         address = self._stores.store_for(located.uri.rstrip("/"))
-        members: int | None = None
-        if located.kind == "file":
-            cached = self._cache.fetch(
-                address, located.pin, expected=expected, progress=self._progress
-            )
-            path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
-            entries, digest, pin = [cached], cached.digest, cached.pin
-        else:
-            folders = FolderInput(self._cache, self._progress)
-            folder = folders.fetch(address, located.pin, expected=expected)
-            path = self._workdir.place_folder(
-                folder.members, argument=argument, ordinal=ordinal, name=name
-            )
-            entries, digest, pin = list(folder.members.values()), folder.manifest.digest, folder.pin
-            members = len(entries)
+        if located.kind == "folder":
+            top = self._workdir.place_folder({}, argument=argument, ordinal=ordinal, name=name)
+            return self._stage_folder(located, address, argument, top, expected)
+        cached = self._cache.fetch(address, located.pin, expected=expected, progress=self._progress)
+        path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
         return StagedFile(
             uri=located.uri,
             kind=located.kind,
             path=path,
-            digest=digest,
-            size_bytes=sum(entry.size_bytes for entry in entries),
-            pin=pin,
-            hit=all(entry.hit for entry in entries),
-            transferred_bytes=sum(entry.transferred_bytes for entry in entries),
+            digest=cached.digest,
+            size_bytes=cached.size_bytes,
+            pin=cached.pin,
+            hit=cached.hit,
+            transferred_bytes=cached.transferred_bytes,
             seconds=time.monotonic() - started,
-            members=members,
+            members=None,
+        )
+
+    def _stage_folder(
+        self, located: Located, address: Address, argument: str, top: Path, expected: Digest | None
+    ) -> StagedFile:
+        started = time.monotonic()
+        aside = self._workdir.aside
+        folder = FolderInput(self._cache, top=top, aside=aside, progress=self._progress)
+        staged = folder.stage(address, located.pin, expected=expected)
+        manifest = staged.placed.manifest
+        self._folders.append((argument, staged.placed))
+        return StagedFile(
+            uri=located.uri,
+            kind=located.kind,
+            path=top,
+            digest=manifest.digest,
+            size_bytes=manifest.size_bytes,
+            pin=staged.pin,
+            hit=staged.hit,
+            transferred_bytes=staged.transferred_bytes,
+            seconds=time.monotonic() - started,
+            members=manifest.members,
         )
 
     def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
@@ -194,11 +208,13 @@ class StagingSession:
         Raises:
             InputModified: It changed some.
         """
-        modified = self._workdir.modified_inputs()
-        for placed in modified:
-            self._cache.forget(placed.digest)
+        modified = [(one.argument, one.digest) for one in self._workdir.modified_inputs()]
+        for argument, folder in self._folders:
+            modified += [(argument, digest) for digest in folder.modified()]
+        for _, digest in modified:
+            self._cache.forget(digest)
         if modified:
-            arguments = ", ".join(sorted({placed.argument for placed in modified}))
+            arguments = ", ".join(sorted({argument for argument, _ in modified}))
             raise InputModified(
                 f"the body changed files of its inputs: {arguments}",
                 remedy="Copy an input into the temporary folder before changing it",
