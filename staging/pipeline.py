@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Stopped", "check_stopped", "cut_off_by", "pipelined"]
+__all__ = ["Stopped", "check_stopped", "cut_off_by", "finishing", "pipelined"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -92,6 +92,16 @@ def cut_off_by(cut: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         job.cuts.discard(cut)
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """While inside, this thread works on, wanted or not: for what must be undone in any case."""
+    job, _own.job = _own.job, None
+    try:
+        yield
+    finally:
+        _own.job = job
 
 
 class _Own(threading.local):

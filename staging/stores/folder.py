@@ -25,7 +25,7 @@ from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
 from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from rootcellar.staging.stores.store import Chunk, Progress
 
@@ -83,7 +83,7 @@ class FolderStore:
         with self._errors(key), self._opened(key, pin) as file:
             return os.pread(file, end - start, start)
 
-    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Generator[Chunk, None, None]:
         """Yield a range of the file as pinned, from one buffer, checked before and after."""
         buffer = memoryview(bytearray(min(CHUNK_BYTES, max(end - start, 0))))
         with self._errors(key), self._opened(key, pin) as file:
