@@ -175,10 +175,10 @@ class FolderStore:
         except _NOTHING_THERE as error:
             raise self._changed(key) from error
         try:
-            if _pin(os.fstat(file)) != pin:
+            if not _is_held(os.fstat(file), pin):
                 raise self._changed(key)
             yield file
-            if _pin(os.fstat(file)) != pin:
+            if not _is_held(os.fstat(file), pin):
                 raise self._changed(key)
         finally:
             os.close(file)
@@ -283,6 +283,10 @@ class PendingFolderUpload:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
+
+
+def _is_held(status: os.stat_result, pin: Pin) -> bool:
+    return _pin(status) == pin if pin.etag else status.st_size == pin.size_bytes
 
 
 def _pin(status: os.stat_result) -> Pin:
