@@ -164,7 +164,7 @@ _Item = TypeVar("_Item", bound=_Named)
 
 
 def in_order(lines: Iterable[_Item]) -> Iterator[_Item]:
-    """Pass lines on, or whatever has a path, while each path is once and none is a file and a folder at once.
+    """Pass on what has a path, while each path is once and none is a file and a folder at once.
 
     Raises:
         ValueError: One is; or they are not sorted by path, which is how this is known without

@@ -91,16 +91,22 @@ class FolderInput:
 
     Args:
         cache: Of this host.
-        top: Where the files go; a folder that exists and is empty.
+        make_top: Makes the folder where the files go, and returns it.
         aside: A folder that lives as long as the workdir.
         progress: Hears of all transfers.
     """
 
     def __init__(
-        self, cache: Cache, *, top: Path, aside: Path, progress: Progress | None = None
+        self,
+        cache: Cache,
+        *,
+        make_top: Callable[[], Path],
+        aside: Path,
+        progress: Progress | None = None,
     ) -> None:
         self._cache = cache
-        self._top = top
+        self._make_top = make_top
+        self._top = aside
         self._manifest_path = aside / temp_name(MANIFEST_NAME)
         self._progress = progress
         self._last_parent = ""
@@ -134,6 +140,7 @@ class FolderInput:
             raise _replaced(address)
         for line in manifest:
             _check_length(address, line.path)
+        self._top = self._make_top()
         root = "/".join(part for part in (address.key, manifest.root) if part)
         misses = moved = 0
 
@@ -201,6 +208,9 @@ class FolderInput:
         return len(content)
 
     def _stage_foreign(self, address: Address, pin: Pin, expected: Digest | None) -> StagedFolder:
+        if expected is not None and pin_of_listing(address) != pin:
+            raise _replaced(address)
+        self._top = self._make_top()
         held = False
         for _ in range(_LISTINGS):
             listing = FolderListing(address, held=held)
@@ -271,7 +281,7 @@ class FolderInput:
         """Return where a member goes; its folder exists. For members in order."""
         parent = path.rpartition("/")[0]
         if parent != self._last_parent:
-            os.makedirs(self._top / parent, mode=0o700, exist_ok=True)
+            (self._top / parent).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._last_parent = parent
         return f"{self._top}/{path}"
 

@@ -47,24 +47,18 @@ def read_member(folder: Address, key: str, line: Line) -> bytes:
             # Workers that failed together shall not come back together.
             time.sleep(_FIRST_PAUSE_SECONDS * 2**tried * random.uniform(0.5, 1.5))  # noqa: S311
         try:
-            pin = Pin(size_bytes=line.size_bytes)
-            content = folder.store.read(key, pin, 0, line.size_bytes)
+            content = folder.store.read(key, Pin(size_bytes=line.size_bytes), 0, line.size_bytes)
         except StoreUnavailable:
             if tried + 1 == _TRIES:
                 raise
+            continue
         except ObjectChanged:
-            if tried:
-                break
-        else:
-            if len(content) == line.size_bytes and _has_digest(content, line.digest):
-                return content
-            if tried:
-                break
+            content = b""
+        if Digest.of(content) == line.digest:
+            return content
+        if tried:
+            break
     raise _wrong(folder, key, line)
-
-
-def _has_digest(content: bytes, digest: Digest) -> bool:
-    return Digest.of(content) == digest
 
 
 def _wrong(folder: Address, key: str, line: Line) -> ArtifactNotFound | DigestMismatch:

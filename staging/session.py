@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import CacheUnusable, InputModified
-from rootcellar.staging.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.folder_input import FolderInput, StagedFolder, pin_of_folder
 from rootcellar.staging.publication import Publication, Published
 from rootcellar.staging.transfer import digest_file
 from rootcellar.staging.workdir import Workdir
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.output import Output
     from rootcellar.staging.placed_folder import PlacedFolder
     from rootcellar.staging.stores.location import Stores
-    from rootcellar.staging.stores.store import Address, Progress
+    from rootcellar.staging.stores.store import Progress
 
 __all__ = ["Located", "StagedFile", "StagingSession"]
 
@@ -159,8 +159,19 @@ class StagingSession:
         started = time.monotonic()
         address = self._stores.store_for(located.uri.rstrip("/"))
         if located.kind == "folder":
-            top = self._workdir.place_folder({}, argument=argument, ordinal=ordinal, name=name)
-            return self._stage_folder(located, address, argument, top, expected)
+
+            def make_top() -> Path:
+                return self._workdir.place_folder({}, argument=argument, ordinal=ordinal, name=name)
+
+            folder = FolderInput(
+                self._cache,
+                make_top=make_top,
+                aside=self._workdir.aside,
+                progress=self._progress,
+            )
+            staged = folder.stage(address, located.pin, expected=expected)
+            self._folders.append((argument, staged.placed))
+            return _staged_folder(located, staged, time.monotonic() - started)
         cached = self._cache.fetch(address, located.pin, expected=expected, progress=self._progress)
         path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
         return StagedFile(
@@ -174,28 +185,6 @@ class StagingSession:
             transferred_bytes=cached.transferred_bytes,
             seconds=time.monotonic() - started,
             members=None,
-        )
-
-    def _stage_folder(
-        self, located: Located, address: Address, argument: str, top: Path, expected: Digest | None
-    ) -> StagedFile:
-        started = time.monotonic()
-        aside = self._workdir.aside
-        folder = FolderInput(self._cache, top=top, aside=aside, progress=self._progress)
-        staged = folder.stage(address, located.pin, expected=expected)
-        manifest = staged.placed.manifest
-        self._folders.append((argument, staged.placed))
-        return StagedFile(
-            uri=located.uri,
-            kind=located.kind,
-            path=top,
-            digest=manifest.digest,
-            size_bytes=manifest.size_bytes,
-            pin=staged.pin,
-            hit=staged.hit,
-            transferred_bytes=staged.transferred_bytes,
-            seconds=time.monotonic() - started,
-            members=manifest.members,
         )
 
     def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
@@ -272,3 +261,19 @@ class StagingSession:
         except CacheUnusable as error:
             # What ended the run is worth more than this, and the next sweep removes the rest.
             _log.warning("A workdir could not be removed. %s", error)
+
+
+def _staged_folder(located: Located, staged: StagedFolder, seconds: float) -> StagedFile:
+    manifest = staged.placed.manifest
+    return StagedFile(
+        uri=located.uri,
+        kind=located.kind,
+        path=staged.placed.path,
+        digest=manifest.digest,
+        size_bytes=manifest.size_bytes,
+        pin=staged.pin,
+        hit=staged.hit,
+        transferred_bytes=staged.transferred_bytes,
+        seconds=seconds,
+        members=manifest.members,
+    )
