@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Stopped", "check_stopped", "cut_off_by", "finishing", "pipelined"]
+__all__ = ["Stopped", "check_stopped", "cut_off_by", "finishing", "is_at_work", "pipelined"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -60,6 +60,11 @@ def pipelined(
             yield from (_in_order if ordered else _done)(job, items, helping=helping)
         finally:
             job.stop()
+
+
+def is_at_work() -> bool:
+    """Tell whether this thread works on an item, beside others that work on others."""
+    return _own.job is not None
 
 
 def check_stopped() -> None:

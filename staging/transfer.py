@@ -17,7 +17,7 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.staging.hashing import Hasher, digest_file
 from rootcellar.staging.local_space import preallocate
-from rootcellar.staging.pipeline import check_stopped, pipelined
+from rootcellar.staging.pipeline import check_stopped, is_at_work, pipelined
 from rootcellar.staging.temp_file import create_temp, temp_name
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Downloaded", "digest_file", "download", "receive"]
 
 RANGE_BYTES = 8 * 1024 * 1024
+_RANGES_BESIDE_OTHERS = 4
+"""Up to which an object is read by one request where other objects are read at the same time."""
+
 _RESTARTS = 3
 _TRIES_PER_RANGE = 3
 _FIRST_PAUSE_SECONDS = 0.2
@@ -121,8 +124,8 @@ def receive(
         ObjectChanged: It is no longer as pinned; what was written is worth nothing.
         StoreUnavailable: A range could not be had after three tries.
     """
-    if pin.size_bytes <= RANGE_BYTES:
-        # Hashed chunk by chunk, as they are in the processor's cache.
+    if pin.size_bytes <= RANGE_BYTES * (_RANGES_BESIDE_OTHERS if is_at_work() else 1):
+        # Hashed chunk by chunk, while they are in the processor's cache.
         _receive_range(address, file, pin, _Range(0, pin.size_bytes), hasher)
         if progress is not None:
             progress.advance(pin.size_bytes)

@@ -245,6 +245,11 @@ class _Connection:
     def close(self) -> None:
         self._socket.close()
 
+    def __del__(self) -> None:
+        # Idle ones go with the store that they belong to.
+        if hasattr(self, "_socket"):
+            self._socket.close()
+
     def exchange(self, request: Request) -> Response:
         try:
             self._send(request)
