@@ -124,17 +124,17 @@ class FolderStore:
             try:
                 with create_temp(temp, _PUBLISHED_MODE) as writer:
                     writer.write(content)
-                return self.publish_temp(key, temp)
+                return self.publish_temp(key, temp, target)
             except BaseException:
                 temp.unlink(missing_ok=True)
                 raise
 
-    def publish_temp(self, key: str, temp: Path) -> Pin:
+    def publish_temp(self, key: str, temp: Path, target: Path | None = None) -> Pin:
         """Rename a hidden file to its final name and return its state."""
         with self._errors(key):
             # From the temporary name: under the final one it may be another's a moment later.
             pin = _pin(temp.lstat())
-            temp.replace(self._path(key))
+            temp.replace(target or self._path(key))
             return pin
 
     def copy(self, source_key: str, pin: Pin, key: str) -> Pin | None:
@@ -149,16 +149,33 @@ class FolderStore:
             _log.warning("A file that is not needed stays behind. %s", error)
 
     def list(self, prefix: str) -> Iterator[Listed]:
-        """Yield the regular files below a folder; links are not followed."""
+        """Yield the regular files below a folder, sorted by key; links are not followed."""
         with self._errors(prefix):
             top = self._path(prefix) if prefix else self._checked_root()
-        for folder, folders, names in os.walk(top, onerror=self._walk_error):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(folder, name)
-                key = "/".join(part for part in (prefix, path.relative_to(top).as_posix()) if part)
-                if not is_temp_name(name) and (pin := self._stat_listed(path)) is not None:
-                    yield Listed(key, pin)
+        pending = [(f"{prefix}/" if prefix else "", os.fspath(top))]
+        while pending:
+            key, path = pending.pop()
+            if not key or key.endswith("/"):
+                pending += reversed(self._listed_folder(key, path))
+            elif (pin := self._stat_listed(path)) is not None:
+                yield Listed(key, pin)
+
+    def _listed_folder(self, key: str, folder: str) -> list[tuple[str, str]]:
+        """Return keys and paths in one folder, sorted; those of folders end with a slash."""
+        found = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        found.append((f"{key}{entry.name}/", entry.path))
+                    elif not is_temp_name(entry.name):
+                        found.append((key + entry.name, entry.path))
+        except _NOTHING_THERE:
+            return []
+        except OSError:
+            with self._errors(key):
+                raise
+        return sorted(found)
 
     def check(self, *, writing: bool) -> None:
         """Return if the folder is there and its mode lets us in."""
@@ -183,17 +200,12 @@ class FolderStore:
         finally:
             os.close(file)
 
-    def _stat_listed(self, path: Path) -> Pin | None:
+    def _stat_listed(self, path: str) -> Pin | None:
         try:
-            status = path.lstat()
+            status = os.lstat(path)
         except _NOTHING_THERE:
             return None
         return _pin(status) if stat.S_ISREG(status.st_mode) else None
-
-    def _walk_error(self, error: OSError) -> None:
-        if not isinstance(error, _NOTHING_THERE):
-            with self._errors(""):
-                raise error
 
     def _checked_root(self) -> Path:
         if self._auto_mkdir:
@@ -221,7 +233,9 @@ class FolderStore:
 
     def _writable(self, key: str) -> Path:
         target = self._path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        # Cheaper than `mkdir` where, as mostly, it is there.
+        if not os.path.isdir(target.parent):  # noqa: PTH112
+            target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
     def _changed(self, key: str) -> ObjectChanged:
