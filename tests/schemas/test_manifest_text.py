@@ -37,7 +37,9 @@ MEMBERS = st.lists(
     )
 )
 ROOTS = st.sampled_from(["", "v-1", "a/b", 'q"'])
-FILES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FILES = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 
 
 def lines_of(manifest):
