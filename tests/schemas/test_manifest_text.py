@@ -1,6 +1,7 @@
 """The text of a manifest as a stream is what `Manifest` reads and writes whole."""
 
 import json
+import re
 import time
 
 import pytest
@@ -113,9 +114,8 @@ def test_damaged_bytes_are_read_or_refused_alike(tmp_path, members, data):
     try:
         manifest = Manifest.from_bytes(text, uri="raw://folder")
     except ContentError as error:
-        with pytest.raises(ContentError) as caught:
+        with pytest.raises(ContentError, match=f"^{re.escape(str(error))}$"):
             opened(tmp_path, text)
-        assert str(error) == str(caught.value)
     else:
         assert same(manifest, opened(tmp_path, text))
 
@@ -153,7 +153,7 @@ def test_order_tells_twins_without_holding_names(paths):
     try:
         Manifest.of([Member(path=p, size_bytes=s, digest=d) for p, s, d in lines])
     except ContentError:
-        with pytest.raises(ValueError, match="named twice|as a file and as a folder"):
+        with pytest.raises(ValueError, match=r"named twice|as a file and as a folder"):
             list(in_order(lines))
     else:
         assert lines == list(in_order(lines))
