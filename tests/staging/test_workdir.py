@@ -32,10 +32,10 @@ def workdir(cache):
 
 
 def test_an_input_is_the_cached_file_itself(workdir, cached):
-    """A placed file is a read-only link, under its argument, place and name."""
+    """A placed file is a read-only link, under its name."""
     path = workdir.place(cached, argument="weather", ordinal=2, name="03.dat")
 
-    assert workdir.path / "in" / "weather" / "2" / "03.dat" == path
+    assert workdir.path / "03.dat" == path
     assert path.samefile(cached.path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
     assert stat.S_IMODE(workdir.path.stat().st_mode) == 0o700
