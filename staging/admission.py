@@ -109,7 +109,7 @@ class Admission:
             time.sleep(_LOOK_SECONDS)
 
     def _changes(self) -> tuple[int, int]:
-        paths = (f"{self._root}/work", f"{self._root}/usage")
+        paths = (f"{self._root}/ended", f"{self._root}/usage")
         first, second = (os.stat(path).st_mtime_ns for path in paths)
         return first, second
 

@@ -7,6 +7,7 @@
         locks/<what>-<name>         flocks: entries and sources being downloaded, scratch alive
         tmp/<random>/               other downloads; dead, as workdirs, when their lock is free
         work/<run uid>/             workdirs of runs, with the downloads they make
+        ended/                      workdirs of runs that ended, while they are removed
         away/                       entries between being an entry and being removed
         quarantine/                 entries that were found bad, with a note why
         usage, eviction             how many bytes are in use; the evictor's lock
@@ -63,19 +64,24 @@ class Cached:
     """An entry of the cache.
 
     Attributes:
-        path: Read-only; link or copy it, never write there. It may be evicted until it is linked.
+        location: The path as a string.
         pin: The state of the object these are the bytes of: the one asked for, or a newer one if
             the object was replaced while it was downloaded.
         hit: The bytes were on the host.
     """
 
     digest: Digest
-    path: Path
+    location: str
     size_bytes: int
     pin: Pin
     hit: bool
     transferred_bytes: int
     seconds: float
+
+    @property
+    def path(self) -> Path:
+        """Read-only; link or copy it, never write there. It may be evicted until it is linked."""
+        return Path(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class _Wanted:
 
     def found(self, digest: Digest, path: str) -> Cached:
         seconds = time.monotonic() - self.started
-        return Cached(digest, Path(path), self.pin.size_bytes, self.pin, True, 0, seconds)  # noqa: FBT003
+        return Cached(digest, path, self.pin.size_bytes, self.pin, True, 0, seconds)  # noqa: FBT003
 
 
 class Cache:
@@ -164,10 +170,14 @@ class Cache:
         """
         wanted = _Wanted(address, pin, expected, progress, time.monotonic())
         with cache_errors():
-            digest = expected or self.sources.digest(source_name(address, pin))
-            if digest and self.entries.state(digest, pin.size_bytes) is EntryState.GOOD:
-                return wanted.found(digest, self.entries.path(digest))
+            if cached := self._known(wanted):
+                return cached
             return self._persist(lambda: self._fetch_alone(wanted), pin.size_bytes)
+
+    def known(self, address: Address, pin: Pin, expected: Digest | None = None) -> Cached | None:
+        """Return the entry for an object if the host has its bytes; download and read nothing."""
+        with cache_errors():
+            return self._known(_Wanted(address, pin, expected, None, time.monotonic()))
 
     def find(self, digest: Digest, size_bytes: int) -> Path | None:
         """Return the entry of that digest, or None; one that was changed since is dropped.
@@ -260,7 +270,7 @@ class Cache:
             reservation = self._admission.reserve(cached.size_bytes, folder)
             try:
                 reservation.draw(cached.size_bytes)
-                copy_read_only(str(cached.path), target)
+                copy_read_only(cached.location, target)
             except BaseException:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(target)
@@ -318,6 +328,12 @@ class Cache:
                 raise
             raise no_space(error) from error
 
+    def _known(self, wanted: _Wanted) -> Cached | None:
+        digest = wanted.expected or self.sources.digest(source_name(wanted.address, wanted.pin))
+        if digest and self.entries.state(digest, wanted.pin.size_bytes) is EntryState.GOOD:
+            return wanted.found(digest, self.entries.path(digest))
+        return None
+
     def _fetch_alone(self, wanted: _Wanted) -> Cached:
         """Fetch while nobody else fetches the same."""
         name = source_name(wanted.address, wanted.pin)
@@ -366,7 +382,7 @@ class Cache:
                 self.remember(wanted.address, done.pin, done.digest)
         seconds = time.monotonic() - wanted.started
         moved = done.size_bytes
-        return Cached(done.digest, Path(path), moved, done.pin, False, moved, seconds)  # noqa: FBT003
+        return Cached(done.digest, path, moved, done.pin, False, moved, seconds)  # noqa: FBT003
 
     def _enter(
         self, temp: str, digest: Digest, size_bytes: int, drawn: _Drawn, folder: str

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from rootcellar.staging.entries import EntryState
 from rootcellar.staging.host_lock import locked_file
-from rootcellar.staging.scratch import empty_dead, sweep_scratch
+from rootcellar.staging.scratch import empty_dead, sweep_ended, sweep_scratch
 from rootcellar.staging.space import now, reserved_bytes
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ class Evictor:
             self._settle(f"{self._away}/{name}", name)
 
     def _reclaim_dead(self) -> None:
+        sweep_ended(self._root)
         sweep_scratch(self._root, "tmp")
         # The folders stay, for a sweep to tell that their runs are lost.
         empty_dead(self._root, "work")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Scratch", "empty_dead", "sweep_locks", "sweep_scratch"]
+__all__ = ["Scratch", "empty_dead", "remove_tree", "sweep_ended", "sweep_locks", "sweep_scratch"]
 
 _DEAD_PREFIX = ".dead-"
 _REMOVALS = 5
@@ -52,11 +52,30 @@ class Scratch:
 
         A process that still writes into it may keep some of it alive until the next sweep.
         """
+        _remove(self.path)
+        self._lock.remove()
+
+    def move_out(self, target: Path) -> bool:
+        """End the scratch by renaming its folder; tell whether there was one. Safe to repeat."""
         try:
-            os.rmdir(self.path)  # in most cases all that is left to do
+            os.rename(self.path, target)
         except OSError:
             _remove(self.path)
-        self._lock.remove()
+            return False
+        finally:
+            self._lock.remove()
+        return True
+
+
+def remove_tree(top: Path) -> None:
+    """Remove a folder that nobody uses, with all that is in it."""
+    _remove_tree(top)
+
+
+def sweep_ended(root: Path) -> None:
+    """Remove the folders that were moved out and that nobody came to remove."""
+    for name in os.listdir(root / "ended"):
+        _remove_tree(root / "ended" / name)
 
 
 def sweep_scratch(

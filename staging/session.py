@@ -12,7 +12,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable, InputModified
 from rootcellar.staging.folder_input import FolderInput, pin_of_folder
 from rootcellar.staging.publication import Publication, Published
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.workdir import ASIDE, Workdir, until_placed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,7 @@ class StagingSession:
     def __enter__(self) -> Self:
         self._pid = os.getpid()
         self._workdir = Workdir(self._cache, self._run_uid)
-        self._cache = self._cache.within(self._workdir.aside)
+        self._cache = self._cache.within(self._workdir.path / ASIDE)
         return self
 
     def __exit__(
@@ -111,7 +111,7 @@ class StagingSession:
 
     @property
     def workdir(self) -> Path:
-        """The run's folder, with `in`, `out` and `tmp`."""
+        """The run's folder: the inputs, and `out` with the outputs."""
         return self._workdir.path
 
     def locate(self, uri: str, kind: Kind) -> Located | None:
@@ -150,8 +150,14 @@ class StagingSession:
             ArtifactNotFound: It is gone, or was replaced by something not expected.
             DigestMismatch: The stored bytes are not the ones that were promised.
             ObjectChanged: It was replaced each time it was read.
-            CacheUnusable: There is no space, for instance.
+            CacheFull: Other runs held too much of the cache for too long.
+            CacheUnusable: It is larger than the cache's budget, for instance.
         """
+        return until_placed(lambda: self._stage_in(located, argument, name, ordinal, expected))
+
+    def _stage_in(
+        self, located: Located, argument: str, name: str, ordinal: int, expected: Digest | None
+    ) -> StagedFile:
         started = time.monotonic()
         address = self._stores.store_for(located.uri.rstrip("/"))
         members: int | None = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import shutil
 import stat
 import threading
 from array import array
@@ -21,18 +23,28 @@ from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.cache import cache_errors
 from rootcellar.staging.epoch import is_mark, mark, note_release
 from rootcellar.staging.local_copy import NO_LINK
+from rootcellar.staging.removal import remove_later
 from rootcellar.staging.root_folder import REMEDY
-from rootcellar.staging.scratch import Scratch, sweep_scratch
+from rootcellar.staging.scratch import Scratch, remove_tree, sweep_ended, sweep_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeVar
 
     from rootcellar.staging.cache import Cache, Cached
     from rootcellar.staging.space import Reservation
 
-__all__ = ["ASIDE", "FolderPlace", "PlacedInput", "Workdir", "sweep"]
+    _Staged = TypeVar("_Staged")
+
+__all__ = ["ASIDE", "FolderPlace", "PlacedInput", "Workdir", "sweep", "until_placed"]
 
 ASIDE, _OUT, _TMP = "aside", "out", "tmp"
+_PLACINGS = 5
+_MANY = 1000
+_REMEDY_EVICTED = (
+    "Try again later, or set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more: it is too small for "
+    "what runs here at once"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,7 @@ class Workdir:
                 cache.make_folders()
                 self._scratch = Scratch(cache.root, "work", name)
         self.path = self._scratch.path
+        self._ended = cache.root / "ended"
         self._top = str(self.path)
         self._inputs = _Names(self._top, taken=(ASIDE, _OUT, _TMP))
         self._outputs = _Names(f"{self._top}/{_OUT}")
@@ -150,33 +163,37 @@ class Workdir:
         return (*files, *(one for folder in self._folders for one in folder.modified()))
 
     def close(self) -> None:
-        """Remove the folder, whatever the body left in it. Safe to repeat."""
+        """Release the inputs and remove the folder, whatever the body left in it. Safe to repeat.
+
+        It is gone from its place at once, and from the disk soon after.
+        """
+        ended = self._ended / f"{self.path.name}-{secrets.token_hex(4)}"
         with cache_errors():
             try:
-                self._release()
-                self._scratch.close()
+                self._release(self._top, at_once=True)
+                if self._scratch.move_out(ended):
+                    remove_later(lambda: self._take_down(ended))
             finally:
                 while self._copies:
                     self._copies.pop().close()
 
-    def _release(self) -> None:
-        """Note the entries' release, and take down what we put up ourselves."""
+    def _take_down(self, ended: Path) -> None:
+        self._release(str(ended), at_once=False)
+        remove_tree(ended)
+
+    def _release(self, top: str, *, at_once: bool) -> None:
+        """End the leases of files below `top`, where the workdir is now; of many not at once."""
+        before = len(self._top)
         while self._files:
-            path = self._files.pop()[-1]
-            note_release(path)
-            _unlink(path)
-        while self._folders:
-            self._folders.pop().remove()
-        for names in (self._outputs, self._inputs):
-            names.take_down()
-        for name in (_OUT, ASIDE):
-            with contextlib.suppress(OSError):
-                os.rmdir(f"{self._top}/{name}")
+            _let_go(f"{top}{self._files.pop()[-1][before:]}")
+        while self._folders and not (at_once and self._folders[-1].count > _MANY):
+            for path in self._folders.pop().paths():
+                _let_go(f"{top}{path[before:]}")
 
     def _link(self, cached: Cached, path: str) -> None:
         try:
             try:
-                os.link(cached.path, path, follow_symlinks=False)
+                os.link(cached.location, path, follow_symlinks=False)
             except OSError as error:
                 if error.errno not in NO_LINK:
                     raise
@@ -194,7 +211,7 @@ class Workdir:
     def _copy(self, cached: Cached, path: str) -> None:
         reserved = self._cache.copy_out(cached, path, f"{self._top}/{ASIDE}")
         self._copies.append(reserved)
-        mark(path, cached.path.stat().st_atime_ns if cached.path.exists() else 0)
+        mark(path, 0)
 
     def _made(self, name: str) -> Path:
         with cache_errors():
@@ -204,12 +221,6 @@ class Workdir:
     def _make(self, name: str) -> None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(f"{self._top}/{name}", 0o700)
-
-
-_REMEDY_EVICTED = (
-    "Try again later, or set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more: it is too small for "
-    "what runs here at once"
-)
 
 
 class FolderPlace:
@@ -251,34 +262,30 @@ class FolderPlace:
             self._sizes.append(cached.size_bytes)
             self._digests += f"{cached.digest}\n".encode()
 
+    @property
+    def count(self) -> int:
+        """How many files were placed."""
+        return len(self._sizes)
+
     def modified(self) -> Iterator[PlacedInput]:
         """Yield the files that were written to, replaced or removed since."""
-        for number, (path, size_bytes) in enumerate(zip(self._paths(), self._sizes, strict=True)):
+        for number, (path, size_bytes) in enumerate(zip(self.paths(), self._sizes, strict=True)):
             if not _is_untouched(path, size_bytes):
                 digest = Digest(self._digests.split(b"\n")[number].decode())
                 yield PlacedInput(self._argument, self._ordinal, Path(path), digest)
 
     def remove(self) -> None:
-        """Note the entries' release, and remove the folder as far as it is ours."""
-        for path in self._paths():
-            note_release(path)
-            _unlink(path)
-        folders = {"/".join(parts[:n]) for parts in map(_parts, self._folders) for n in range(len(parts) + 1)}
-        for folder in sorted(folders, reverse=True):
-            with contextlib.suppress(OSError):
-                os.rmdir(f"{self._top}/{folder}")
+        """Remove the folder, before anybody was given it."""
+        shutil.rmtree(self._top, ignore_errors=True)
         self._names.clear()
         del self._sizes[:]
 
-    def _paths(self) -> Iterator[str]:
+    def paths(self) -> Iterator[str]:
+        """Yield where the files were placed."""
         start = 0
         while (end := self._names.find(b"\0", start)) >= 0:
             yield f"{self._top}/{os.fsdecode(bytes(self._names[start:end]))}"
             start = end + 1
-
-
-def _parts(folder: str) -> list[str]:
-    return folder.split("/") if folder else []
 
 
 @dataclass(slots=True)
@@ -303,12 +310,6 @@ class _Names:
             self.folders.append(self._further())
         return f"{self.folders[used - 1]}/{name}"
 
-    def take_down(self) -> None:
-        """Remove the further folders that are empty."""
-        while self.folders:
-            with contextlib.suppress(OSError):
-                os.rmdir(self.folders.pop())
-
     def _further(self) -> str:
         number = len(self.folders) + 1
         name = f"~{number}"
@@ -318,6 +319,21 @@ class _Names:
         path = f"{self.top}/{name}"
         os.mkdir(path, 0o700)
         return path
+
+
+def until_placed(stage: Callable[[], _Staged]) -> _Staged:
+    """Fetch and place an input, again if it was evicted between the two.
+
+    Raises:
+        CacheFull: It was evicted each time, or never had room.
+    """
+    for _ in range(_PLACINGS):
+        try:
+            return stage()
+        except CacheFull as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+    return stage()
 
 
 def sweep(cache: Cache, lost: Callable[[str], object] | None = None) -> tuple[str, ...]:
@@ -331,6 +347,7 @@ def sweep(cache: Cache, lost: Callable[[str], object] | None = None) -> tuple[st
             for the next sweep, so that no death goes unrecorded.
     """
     with cache_errors():
+        sweep_ended(cache.root)
         return sweep_scratch(cache.root, "work", lost)
 
 
@@ -356,6 +373,8 @@ def _is_untouched(path: str, size_bytes: int) -> bool:
     return is_same and is_mark(status.st_mtime_ns)
 
 
-def _unlink(path: str) -> None:
+def _let_go(path: str) -> None:
+    """End a lease: its entry was last released now."""
+    note_release(path)
     with contextlib.suppress(OSError):
         os.unlink(path)

@@ -221,7 +221,7 @@ DIE_WITH_WORKDIR = """
 def test_a_deep_tree_of_a_dead_run_does_not_stop_the_next_worker(cache):
     """A sweep removes it; the host would be unusable if it raised."""
     run_python(DIE_WITH_WORKDIR, cache.root.parent)
-    deep_tree(cache.root / "work" / "dead" / "tmp")
+    deep_tree(cache.root / "work" / "dead")
 
     assert sweep(cache) == ("dead",)
     assert list((cache.root / "work").iterdir()) == []

@@ -173,7 +173,7 @@ CHURN = """
         workdir = Workdir(cache, f"{sys.argv[2]}-{number}")
         workdir.reserve("out", "x").write_text("x")
         assert not [uid for uid in sweep(cache)]
-        assert (workdir.path / "out" / "out" / "0" / "x").read_text() == "x"
+        assert (workdir.path / "out" / "x").read_text() == "x"
         workdir.close()
 """
 
