@@ -24,7 +24,7 @@ from sqlalchemy.exc import (
 )
 
 from rootcellar.catalog.canonical import clean_text
-from rootcellar.catalog.mounts import network_file_system
+from rootcellar.schemas.mounts import network_file_system
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
 
 if TYPE_CHECKING:

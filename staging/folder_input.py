@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import tee
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rootcellar.schemas.errors import ArtifactNotFound, ContentError, ObjectChanged
+from rootcellar.schemas.errors import (
+    ArtifactNotFound,
+    CacheFull,
+    ContentError,
+    ObjectChanged,
+)
 from rootcellar.schemas.manifest import MANIFEST_NAME
 from rootcellar.schemas.manifest_text import Line, ManifestText, ManifestWriter, in_order
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.cache import cache_errors
+from rootcellar.staging.cache import Cached, cache_errors
 from rootcellar.staging.folder_listing import (
     FolderListing,
     Unsorted,
@@ -27,10 +33,9 @@ from rootcellar.staging.folder_listing import (
     pin_of_listing,
 )
 from rootcellar.staging.host_lock import locked
-from rootcellar.staging.local_copy import link_or_copy
+from rootcellar.staging.local_copy import NO_LINK, copy_read_only
 from rootcellar.staging.member_download import SMALL_BYTES, read_member
 from rootcellar.staging.pipeline import pipelined
-from rootcellar.staging.placed_folder import PlacedFolder
 from rootcellar.staging.stores.store import Address
 from rootcellar.staging.temp_file import create_temp, temp_name
 
@@ -39,14 +44,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
-    from rootcellar.staging.cache import Cache, Cached
+    from rootcellar.staging.cache import Cache
     from rootcellar.staging.stores.store import Listed, Progress
+    from rootcellar.staging.workdir import FolderPlace
 
 __all__ = ["FolderInput", "StagedFolder", "pin_of_folder"]
 
 _LISTINGS = 4
 _NAME_BYTES = 255
-_LINK_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +59,15 @@ class StagedFolder:
     """A folder whose files lie in a workdir.
 
     Attributes:
-        placed: The files as they were placed.
+        digest: Of its manifest.
         pin: The state these are the files of.
         hit: All of its files were on the host.
     """
 
-    placed: PlacedFolder
+    path: Path
+    digest: Digest
+    size_bytes: int
+    members: int
     pin: Pin
     hit: bool
     transferred_bytes: int
@@ -70,14 +78,6 @@ class _Wanted(NamedTuple):
 
     path: str
     item: Listed
-
-
-class _Arrived(NamedTuple):
-    """A foreign file that was placed."""
-
-    line: Line
-    hit: bool
-    transferred_bytes: int
 
 
 def pin_of_folder(address: Address) -> Pin | None:
@@ -91,7 +91,7 @@ class FolderInput:
 
     Args:
         cache: Of this host.
-        make_top: Makes the folder where the files go, and returns it.
+        place: Makes the folder where the files go.
         aside: A folder that lives as long as the workdir.
         progress: Hears of all transfers.
     """
@@ -100,16 +100,14 @@ class FolderInput:
         self,
         cache: Cache,
         *,
-        make_top: Callable[[], Path],
+        place: Callable[[], FolderPlace],
         aside: Path,
         progress: Progress | None = None,
     ) -> None:
         self._cache = cache
-        self._make_top = make_top
-        self._top = aside
+        self._make_place = place
         self._manifest_path = aside / temp_name(MANIFEST_NAME)
         self._progress = progress
-        self._last_parent = ""
 
     def stage(self, address: Address, pin: Pin, *, expected: Digest | None = None) -> StagedFolder:
         """Place the folder's files as pinned; where it has changed, as it is now.
@@ -125,107 +123,59 @@ class FolderInput:
             ContentError: Its manifest, or the name of a foreign member, cannot be used.
             StoreError: See `download`.
         """
-        with cache_errors():
-            if is_listing(pin):
-                return self._stage_foreign(address, pin, expected)
-            return self._stage_own(address, pin, expected)
+        try:
+            with cache_errors():
+                if is_listing(pin):
+                    return self._stage_foreign(address, pin, expected)
+                return self._stage_own(address, pin, expected)
+        finally:
+            self._manifest_path.unlink(missing_ok=True)
 
     def _stage_own(self, address: Address, pin: Pin, expected: Digest | None) -> StagedFolder:
         at = Address(address.store, f"{address.key}/{MANIFEST_NAME}")
-        cached = _linked(
-            lambda: self._cache.fetch(at, pin, progress=self._progress), self._manifest_path
-        )
+        held = self._cache.fetch(at, pin, progress=self._progress)
+        _hold(held, self._manifest_path)
         manifest = ManifestText(self._manifest_path, uri=address.uri)
         if expected is not None and manifest.digest != expected:
             raise _replaced(address)
         for line in manifest:
             _check_length(address, line.path)
-        self._top = self._make_top()
-        root = "/".join(part for part in (address.key, manifest.root) if part)
-        misses = moved = 0
-
-        def download(line: Line) -> int:
-            return self._download(address, f"{root}/{line.path}", line)
-
-        with ExitStack() as flight:
-            missing = self._missing(address, cached.pin, manifest, flight)
-            for moved_bytes in pipelined(missing, download, parallel=address.store.parallel):
+        with self._placing() as place, ExitStack() as stack:
+            files = _Files(self._cache, place, address, manifest, self._progress)
+            misses = moved = 0
+            missing = files.missing(held.pin, stack)
+            for moved_bytes in pipelined(missing, files.fetch, parallel=address.store.parallel):
                 misses += 1
                 moved += moved_bytes
-        placed = PlacedFolder(self._top, manifest)
-        return StagedFolder(placed=placed, pin=cached.pin, hit=not misses, transferred_bytes=moved)
+        return _staged(place, manifest, pin=held.pin, hit=not misses, transferred_bytes=moved)
 
-    def _missing(
-        self, address: Address, pin: Pin, manifest: ManifestText, flight: ExitStack
-    ) -> Iterator[Line]:
-        """Place what the host has, and yield the rest; nobody else downloads that meanwhile."""
-        alone = False
-        for line in manifest:
-            target = self._target(line.path)
-            if self._place(line, target):
-                continue
-            if not alone:
-                name = hashlib.sha256(f"{address.uri}\n{pin.token}".encode()).hexdigest()
-                flight.enter_context(locked(self._cache.root / "locks" / f"source-{name}"))
-                alone = True
-                # Another process may have downloaded it while we waited.
-                if self._place(line, target):
-                    continue
-            yield line
-
-    def _place(self, line: Line, target: str) -> bool:
-        """Link a member that is in the cache, and tell whether it was."""
-        entry = self._cache.find(line.digest, line.size_bytes)
-        if entry is None:
-            return False
+    @contextmanager
+    def _placing(self) -> Iterator[FolderPlace]:
+        place = self._make_place()
         try:
-            link_or_copy(entry, target)
-        except FileNotFoundError:
-            # Evicted at this moment.
-            return False
-        return True
-
-    def _download(self, folder: Address, key: str, line: Line) -> int:
-        """Bring a member to its place and into the cache; return how many bytes moved."""
-        target = f"{self._top}/{line.path}"
-        if line.size_bytes > SMALL_BYTES:
-            at, pin = Address(folder.store, key), Pin(size_bytes=line.size_bytes)
-            cached = _linked(
-                lambda: self._cache.fetch(at, pin, expected=line.digest, progress=self._progress),
-                target,
-            )
-            return cached.transferred_bytes
-        content = read_member(folder, key, line)
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = os.open(target, flags, 0o600)
-        try:
-            os.write(file, content)
-        finally:
-            os.close(file)
-        self._cache.add(self._top / line.path, line.digest)
-        if self._progress is not None:
-            self._progress.advance(len(content))
-        return len(content)
+            yield place
+        except BaseException:
+            place.remove()
+            raise
 
     def _stage_foreign(self, address: Address, pin: Pin, expected: Digest | None) -> StagedFolder:
         if expected is not None and pin_of_listing(address) != pin:
             raise _replaced(address)
-        self._top = self._make_top()
         held = False
         for _ in range(_LISTINGS):
-            listing = FolderListing(address, held=held)
-            try:
-                staged = self._stage_listing(address, listing)
-            except Unsorted:
-                held = True
-            else:
-                found = staged.placed.manifest.digest
-                if expected is not None and (staged.pin != pin or found != expected):
-                    raise _replaced(address)
-                # Unchanged from the first file to the last, or it may be a mix of two states.
-                if pin_of_listing(address) == staged.pin:
-                    return staged
-            self._clear()
+            with self._placing() as place:
+                try:
+                    staged = self._stage_listing(address, place, held=held)
+                except Unsorted:
+                    held = True
+                else:
+                    if expected is not None and (staged.pin, staged.digest) != (pin, expected):
+                        raise _replaced(address)
+                    # Unchanged from the first file to the last, or it may be a mix of two states.
+                    if pin_of_listing(address) == staged.pin:
+                        return staged
+                place.remove()
+                self._manifest_path.unlink(missing_ok=True)
         raise ObjectChanged(
             f"the folder changed {_LISTINGS} times while it was read",
             "",
@@ -233,77 +183,148 @@ class FolderInput:
             "Try again when nobody writes there",
         )
 
-    def _stage_listing(self, address: Address, listing: FolderListing) -> StagedFolder:
-        misses = moved = 0
+    def _stage_listing(self, address: Address, place: FolderPlace, *, held: bool) -> StagedFolder:
+        listing, misses, moved = FolderListing(address, held=held), 0, 0
 
-        def fetch(wanted: _Wanted) -> _Arrived:
-            return self._fetch(address, wanted)
+        def fetch(wanted: _Wanted) -> Cached:
+            at = Address(address.store, wanted.item.key)
+            cached = self._cache.fetch(at, wanted.item.pin, progress=self._progress)
+            place.add(wanted.path, cached)
+            return cached
 
         def lines() -> Iterator[Line]:
             nonlocal misses, moved
-            files = self._wanted(address, listing)
-            for arrived in pipelined(files, fetch, parallel=address.store.parallel, ordered=True):
-                misses += not arrived.hit
-                moved += arrived.transferred_bytes
-                yield arrived.line
+            files, twin = tee(_wanted(address, listing))
+            arrived = pipelined(files, fetch, parallel=address.store.parallel, ordered=True)
+            for wanted, cached in zip(twin, arrived, strict=True):
+                misses += not cached.hit
+                moved += cached.transferred_bytes
+                yield Line(wanted.path, cached.size_bytes, cached.digest)
 
         with create_temp(self._manifest_path) as file:
             file.writelines(ManifestWriter(lines()).blocks())
         if not listing.members:
             raise ArtifactNotFound("the folder is empty", "", address.uri, "Check the key")
         manifest = ManifestText(self._manifest_path, uri=address.uri)
-        placed = PlacedFolder(self._top, manifest)
-        return StagedFolder(placed=placed, pin=listing.pin, hit=not misses, transferred_bytes=moved)
+        return _staged(place, manifest, pin=listing.pin, hit=not misses, transferred_bytes=moved)
 
-    def _wanted(self, address: Address, listing: FolderListing) -> Iterator[_Wanted]:
-        """Yield the listed files; refuse names that a bucket may hold and a disk not."""
-        files = (_Wanted(member_path(address, item), item) for item in listing)
+
+class _Files:
+    """The members of a folder that we published, on their way to their places."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        place: FolderPlace,
+        folder: Address,
+        manifest: ManifestText,
+        progress: Progress | None,
+    ) -> None:
+        self._cache = cache
+        self._place = place
+        self._folder = folder
+        self._manifest = manifest
+        self._root = "/".join(part for part in (folder.key, manifest.root) if part)
+        self._progress = progress
+
+    def missing(self, pin: Pin, stack: ExitStack) -> Iterator[Line]:
+        """Place what the host has, and yield the rest; until `stack` ends nobody else fetches it.
+
+        Space for the rest is reserved until then, too.
+        """
+        alone = False
+        for line in self._manifest:
+            if self._placed(line):
+                continue
+            if not alone:
+                alone = True
+                state = hashlib.sha256(f"{self._folder.uri}\n{pin.token}".encode()).hexdigest()
+                stack.enter_context(locked(self._cache.root / "locks" / f"source-{state}"))
+                # Another process may have downloaded them while we waited.
+                missing_bytes = sum(
+                    one.size_bytes
+                    for one in self._manifest
+                    if self._cache.find(one.digest, one.size_bytes) is None
+                )
+                stack.enter_context(self._cache.reserve(missing_bytes, self._folder.uri))
+                if self._placed(line):
+                    continue
+            yield line
+
+    def fetch(self, line: Line) -> int:
+        """Bring a member to its place and into the cache; return how many bytes moved."""
+        key = f"{self._root}/{line.path}"
+        if line.size_bytes > SMALL_BYTES:
+            at, pin = Address(self._folder.store, key), Pin(size_bytes=line.size_bytes)
+            cached = self._cache.fetch(at, pin, expected=line.digest, progress=self._progress)
+            self._place.add(line.path, cached)
+            return cached.transferred_bytes
+        content = read_member(self._folder, key, line)
+        path = self._place.path_for(line.path)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(path, flags, 0o600)
         try:
-            for wanted in in_order(files):
-                _check_length(address, wanted.path)
-                self._target(wanted.path)
-                yield wanted
-        except ValueError as error:
-            raise ContentError(
-                str(error), "", address.uri, "Rename one of them in its store"
-            ) from error
+            os.write(file, content)
+        finally:
+            os.close(file)
+        self._cache.add(Path(path), line.digest)
+        self._place.note(line.path, line.size_bytes, line.digest)
+        if self._progress is not None:
+            self._progress.advance(len(content))
+        return len(content)
 
-    def _fetch(self, folder: Address, wanted: _Wanted) -> _Arrived:
-        at, pin = Address(folder.store, wanted.item.key), wanted.item.pin
-        cached = _linked(
-            lambda: self._cache.fetch(at, pin, progress=self._progress),
-            f"{self._top}/{wanted.path}",
-        )
-        line = Line(wanted.path, cached.size_bytes, cached.digest)
-        return _Arrived(line, cached.hit, cached.transferred_bytes)
-
-    def _target(self, path: str) -> str:
-        """Return where a member goes; its folder exists. For members in order."""
-        parent = path.rpartition("/")[0]
-        if parent != self._last_parent:
-            (self._top / parent).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._last_parent = parent
-        return f"{self._top}/{path}"
-
-    def _clear(self) -> None:
-        shutil.rmtree(self._top)
-        self._top.mkdir(mode=0o700)
-        self._manifest_path.unlink(missing_ok=True)
-        self._last_parent = ""
-
-
-def _linked(fetch: Callable[[], Cached], target: str | Path) -> Cached:
-    """Fetch an entry and link it, again if it was evicted in between."""
-    for _ in range(_LINK_TRIES - 1):
-        cached = fetch()
+    def _placed(self, line: Line) -> bool:
+        """Place a member that is in the cache, and tell whether it was."""
+        found = self._cache.find(line.digest, line.size_bytes)
+        if found is None:
+            return False
+        pin = Pin.model_construct(size_bytes=line.size_bytes)
+        cached = Cached(line.digest, str(found), line.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
         try:
-            link_or_copy(cached.path, target)
-        except FileNotFoundError:
-            continue
-        return cached
-    cached = fetch()
-    link_or_copy(cached.path, target)
-    return cached
+            self._place.add(line.path, cached)
+        except CacheFull:
+            # Evicted at this moment.
+            return False
+        return True
+
+
+def _wanted(folder: Address, listing: FolderListing) -> Iterator[_Wanted]:
+    """Yield the listed files; refuse names that a bucket may hold and a disk not."""
+    files = (_Wanted(member_path(folder, item), item) for item in listing)
+    try:
+        for wanted in in_order(files):
+            _check_length(folder, wanted.path)
+            yield wanted
+    except ValueError as error:
+        raise ContentError(str(error), "", folder.uri, "Rename one of them in its store") from error
+
+
+def _staged(
+    place: FolderPlace, manifest: ManifestText, *, pin: Pin, hit: bool, transferred_bytes: int
+) -> StagedFolder:
+    return StagedFolder(
+        path=place.path,
+        digest=manifest.digest,
+        size_bytes=manifest.size_bytes,
+        members=manifest.members,
+        pin=pin,
+        hit=hit,
+        transferred_bytes=transferred_bytes,
+    )
+
+
+def _hold(cached: Cached, path: Path) -> None:
+    """Keep an entry for as long as `path` is there: it is read more than once."""
+    try:
+        os.link(cached.location, path, follow_symlinks=False)
+    except FileNotFoundError as error:
+        raise CacheFull(
+            "the manifest was evicted before it could be read", remedy="Try again later"
+        ) from error
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise
+        copy_read_only(cached.location, os.fspath(path))
 
 
 def _check_length(folder: Address, path: str) -> None:

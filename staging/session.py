@@ -12,7 +12,7 @@ from rootcellar.schemas.errors import CacheUnusable, InputModified
 from rootcellar.staging.folder_input import FolderInput, StagedFolder, pin_of_folder
 from rootcellar.staging.publication import Publication, Published
 from rootcellar.staging.transfer import digest_file
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.workdir import ASIDE, Workdir, until_placed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rootcellar.staging.cache import Cache
     from rootcellar.staging.handover import Handover
     from rootcellar.staging.output import Output
-    from rootcellar.staging.placed_folder import PlacedFolder
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import Progress
 
@@ -88,12 +87,11 @@ class StagingSession:
         self._run_uid = run_uid
         self._progress = progress
         self._publication = Publication(stores, progress)
-        self._folders: list[tuple[str, PlacedFolder]] = []
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
         self._workdir = Workdir(self._cache, self._run_uid)
-        self._cache = self._cache.within(self._workdir.aside)
+        self._cache = self._cache.within(self._workdir.path / ASIDE)
         return self
 
     def __exit__(
@@ -115,7 +113,7 @@ class StagingSession:
 
     @property
     def workdir(self) -> Path:
-        """The run's folder, with `in`, `out` and `tmp`."""
+        """The run's folder: the inputs, and `out` with the outputs."""
         return self._workdir.path
 
     def locate(self, uri: str, kind: Kind) -> Located | None:
@@ -154,23 +152,24 @@ class StagingSession:
             ArtifactNotFound: It is gone, or was replaced by something not expected.
             DigestMismatch: The stored bytes are not the ones that were promised.
             ObjectChanged: It was replaced each time it was read.
-            CacheUnusable: There is no space, for instance.
+            CacheFull: Other runs held too much of the cache for too long.
+            CacheUnusable: It is larger than the cache's budget, for instance.
         """
+        return until_placed(lambda: self._stage_in(located, argument, name, ordinal, expected))
+
+    def _stage_in(
+        self, located: Located, argument: str, name: str, ordinal: int, expected: Digest | None
+    ) -> StagedFile:
         started = time.monotonic()
         address = self._stores.store_for(located.uri.rstrip("/"))
         if located.kind == "folder":
-
-            def make_top() -> Path:
-                return self._workdir.place_folder({}, argument=argument, ordinal=ordinal, name=name)
-
             folder = FolderInput(
                 self._cache,
-                make_top=make_top,
+                place=lambda: self._workdir.folder(argument=argument, ordinal=ordinal, name=name),
                 aside=self._workdir.aside,
                 progress=self._progress,
             )
             staged = folder.stage(address, located.pin, expected=expected)
-            self._folders.append((argument, staged.placed))
             return _staged_folder(located, staged, time.monotonic() - started)
         cached = self._cache.fetch(address, located.pin, expected=expected, progress=self._progress)
         path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
@@ -197,13 +196,11 @@ class StagingSession:
         Raises:
             InputModified: It changed some.
         """
-        modified = [(one.argument, one.digest) for one in self._workdir.modified_inputs()]
-        for argument, folder in self._folders:
-            modified += [(argument, digest) for digest in folder.modified()]
-        for _, digest in modified:
-            self._cache.forget(digest)
+        modified = self._workdir.modified_inputs()
+        for placed in modified:
+            self._cache.forget(placed.digest)
         if modified:
-            arguments = ", ".join(sorted({argument for argument, _ in modified}))
+            arguments = ", ".join(sorted({placed.argument for placed in modified}))
             raise InputModified(
                 f"the body changed files of its inputs: {arguments}",
                 remedy="Copy an input into the temporary folder before changing it",
@@ -264,16 +261,15 @@ class StagingSession:
 
 
 def _staged_folder(located: Located, staged: StagedFolder, seconds: float) -> StagedFile:
-    manifest = staged.placed.manifest
     return StagedFile(
         uri=located.uri,
         kind=located.kind,
-        path=staged.placed.path,
-        digest=manifest.digest,
-        size_bytes=manifest.size_bytes,
+        path=staged.path,
+        digest=staged.digest,
+        size_bytes=staged.size_bytes,
         pin=staged.pin,
         hit=staged.hit,
         transferred_bytes=staged.transferred_bytes,
         seconds=seconds,
-        members=manifest.members,
+        members=staged.members,
     )

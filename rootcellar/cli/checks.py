@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.catalog.mounts import network_file_system
+from rootcellar.schemas.mounts import network_file_system
 from rootcellar.cli import wording
 from rootcellar.cli.celery_checks import written_stores
 from rootcellar.cli.check import Check
