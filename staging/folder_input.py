@@ -41,7 +41,6 @@ from rootcellar.staging.temp_file import create_temp, temp_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.staging.cache import Cache

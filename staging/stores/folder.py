@@ -25,7 +25,7 @@ from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
 from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from rootcellar.staging.stores.store import Chunk, Progress
 
@@ -160,7 +160,7 @@ class FolderStore:
             elif (pin := self._stat_listed(path)) is not None:
                 yield Listed(key, pin)
 
-    def _listed_folder(self, key: str, folder: str) -> list[tuple[str, str]]:
+    def _listed_folder(self, key: str, folder: str) -> Sequence[tuple[str, str]]:
         """Return keys and paths in one folder, sorted; those of folders end with a slash."""
         found = []
         try:
