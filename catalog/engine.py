@@ -25,8 +25,8 @@ from sqlalchemy.exc import (
 
 from rootcellar.catalog.canonical import clean_text
 from rootcellar.catalog.held import Held
-from rootcellar.catalog.mounts import network_file_system
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
+from rootcellar.schemas.mounts import network_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -56,6 +56,7 @@ _OWN: dict[type[BaseException], Cause] = {
     own.ObjectChanged: Cause.STORE,
     own.DigestMismatch: Cause.CONTENT,
     own.CacheUnusable: Cause.RESOURCE,
+    own.CacheFull: Cause.DISK_FULL,
     own.CatalogError: Cause.UNKNOWN,
     own.CatalogUnavailable: Cause.CATALOG,
     own.CatalogTooNew: Cause.BINDING,

@@ -17,6 +17,7 @@
     |  |- ObjectChanged                      transient: it never stood still while it was read
     |  `- DigestMismatch                     the bytes are not the ones that were promised
     |- CacheUnusable (OSError)               the host cache cannot be written, or not safely shared
+    |  `- CacheFull                          transient: runs on this host hold its whole budget
     `- CatalogError
        |- CatalogUnavailable (ConnectionError)  transient
        |- CatalogTooNew                      a newer rootcellar wrote this catalog
@@ -35,6 +36,7 @@ __all__ = [
     "AccessDenied",
     "ArtifactNotFound",
     "BindingError",
+    "CacheFull",
     "CacheUnusable",
     "CatalogError",
     "CatalogTooNew",
@@ -170,6 +172,12 @@ class DigestMismatch(StoreError):
 
 class CacheUnusable(RootcellarError, OSError):
     """The host cache cannot be written, or not safely shared."""
+
+
+class CacheFull(CacheUnusable):
+    """The host cache has no room now: its budget or its disk is used up."""
+
+    transient = True
 
 
 class CatalogError(RootcellarError):

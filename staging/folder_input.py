@@ -1,91 +1,115 @@
-"""A folder in a store: what it holds, and its files in the cache.
+"""A folder in a store: brought into a workdir file by file, and into the host's cache.
 
 A folder that we published has a manifest, and the manifest's pin is the folder's. A foreign folder
-has none: then the listing is the pin, and a manifest is made of what was downloaded.
+has none: then the listing is the pin, and a manifest is made of what was downloaded. Neither is
+held in memory: both are streams.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from itertools import tee
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from rootcellar.schemas.errors import (
     ArtifactNotFound,
+    CacheFull,
     ContentError,
-    DigestMismatch,
     ObjectChanged,
 )
-from rootcellar.schemas.manifest import MANIFEST_NAME, Manifest, Member, check_member_path
+from rootcellar.schemas.manifest import MANIFEST_NAME
+from rootcellar.schemas.manifest_text import Line, ManifestText, ManifestWriter, in_order
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.output import VERSION_ROOT
+from rootcellar.staging.cache import Cached, cache_errors
+from rootcellar.staging.folder_listing import (
+    FolderListing,
+    Unsorted,
+    is_listing,
+    member_path,
+    pin_of_listing,
+)
+from rootcellar.staging.host_lock import locked
+from rootcellar.staging.local_copy import NO_LINK, copy_read_only
+from rootcellar.staging.member_download import SMALL_BYTES, read_member
+from rootcellar.staging.pipeline import pipelined
 from rootcellar.staging.stores.store import Address
+from rootcellar.staging.temp_file import create_temp, temp_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Iterator
 
     from rootcellar.schemas.digest import Digest
-    from rootcellar.staging.cache import Cache, Cached
-    from rootcellar.staging.stores.store import Listed, Progress
+    from rootcellar.staging.cache import Cache
+    from rootcellar.staging.stores.store import Listed, Progress, TotalProgress
+    from rootcellar.staging.workdir import FolderPlace
 
-__all__ = ["CachedFolder", "FolderInput", "foreign_members", "is_foreign", "pin_of_folder"]
+__all__ = ["FolderInput", "StagedFolder", "pin_of_folder"]
 
-_LISTING_PREFIX = "listing-"
 _LISTINGS = 4
 _NAME_BYTES = 255
 
 
-@dataclass(frozen=True, slots=True)
-class CachedFolder:
-    """A folder whose files are all in the cache.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedFolder:
+    """A folder whose files lie in a workdir.
 
     Attributes:
-        members: Path within the folder to the entry.
+        digest: Of its manifest.
         pin: The state these are the files of.
+        misses: Of its files, how many were not on the host.
     """
 
-    manifest: Manifest
-    members: dict[str, Cached]
+    path: Path
+    digest: Digest
+    size_bytes: int
+    members: int
     pin: Pin
+    misses: int
+    transferred_bytes: int
+
+
+class _Wanted(NamedTuple):
+    """A foreign file and its path in the folder."""
+
+    path: str
+    item: Listed
 
 
 def pin_of_folder(address: Address) -> Pin | None:
     """Return the state of a folder now, or None if nothing lies there."""
     manifest_pin = address.store.stat(f"{address.key}/{MANIFEST_NAME}")
-    if manifest_pin is not None:
-        return manifest_pin
-    listing = _list(address)
-    return _pin_of_listing(listing) if listing else None
-
-
-def foreign_members(address: Address, pin: Pin) -> dict[str, Listed] | None:
-    """Return the files of a folder without a manifest by path; None if it is not as pinned.
-
-    Raises:
-        ContentError: The name of a file cannot be used.
-    """
-    listing = _list(address)
-    if _pin_of_listing(listing) != pin:
-        return None
-    return {_member_path(address, item): item for item in listing}
-
-
-def is_foreign(pin: Pin) -> bool:
-    """Tell whether a folder's pin is that of a listing, because it has no manifest."""
-    return pin.etag.startswith(_LISTING_PREFIX)
+    return manifest_pin if manifest_pin is not None else pin_of_listing(address)
 
 
 class FolderInput:
-    """Brings folders into a cache."""
+    """Brings one folder into a workdir. Use once.
 
-    def __init__(self, cache: Cache, progress: Progress | None = None) -> None:
+    Args:
+        cache: Of this host.
+        place: Makes the folder where the files go.
+        aside: A folder that lives as long as the workdir.
+        progress: Hears of all transfers.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        *,
+        place: Callable[[], FolderPlace],
+        aside: Path,
+        progress: TotalProgress | None = None,
+    ) -> None:
         self._cache = cache
+        self._make_place = place
+        self._manifest_path = aside / temp_name(MANIFEST_NAME)
         self._progress = progress
 
-    def fetch(self, address: Address, pin: Pin, *, expected: Digest | None = None) -> CachedFolder:
-        """Return the folder's files as pinned; where it has changed, as it is now.
+    def stage(self, address: Address, pin: Pin, *, expected: Digest | None = None) -> StagedFolder:
+        """Place the folder's files as pinned; where it has changed, as it is now.
 
         Args:
             address: Of the folder.
@@ -98,64 +122,61 @@ class FolderInput:
             ContentError: Its manifest, or the name of a foreign member, cannot be used.
             StoreError: See `download`.
         """
-        if pin.etag.startswith(_LISTING_PREFIX):
-            return self._fetch_foreign(address, pin, expected)
-        manifest_address = Address(address.store, f"{address.key}/{MANIFEST_NAME}")
-        cached = self._cache.fetch(manifest_address, pin, progress=self._progress)
-        manifest = Manifest.from_bytes(cached.path.read_bytes(), uri=address.uri)
+        try:
+            with cache_errors():
+                if is_listing(pin):
+                    return self._stage_foreign(address, pin, expected)
+                return self._stage_own(address, pin, expected)
+        finally:
+            self._manifest_path.unlink(missing_ok=True)
+
+    def _stage_own(self, address: Address, pin: Pin, expected: Digest | None) -> StagedFolder:
+        at = Address(address.store, f"{address.key}/{MANIFEST_NAME}")
+        held = self._cache.fetch(at, pin, progress=self._progress)
+        _hold(held, self._manifest_path)
+        manifest = ManifestText(self._manifest_path, uri=address.uri)
         if self._progress is not None:
             self._progress.expect(manifest.size_bytes)
         if expected is not None and manifest.digest != expected:
             raise _replaced(address)
-        _check_tree(address, [member.path for member in manifest.members])
-        members = {
-            member.path: self._fetch_member(address, manifest.root, member)
-            for member in manifest.members
-        }
-        return CachedFolder(manifest, members, cached.pin)
+        for line in manifest:
+            _check_length(address, line.path)
+        with self._placing() as place, ExitStack() as stack:
+            files = _Files(self._cache, place, address, manifest, self._progress)
+            misses = moved = 0
+            missing = files.missing(held.pin, stack)
+            for moved_bytes in pipelined(missing, files.fetch, parallel=address.store.parallel):
+                misses += 1
+                moved += moved_bytes
+        return _staged(place, manifest, pin=held.pin, misses=misses, transferred_bytes=moved)
 
-    def _fetch_member(self, folder: Address, root: str, member: Member) -> Cached:
-        key = "/".join(part for part in (folder.key, root, member.path) if part)
-        address = Address(folder.store, key)
-        # A pin without etag serves as long as the entry is on the host, and spares a request.
-        pin: Pin | None = Pin(size_bytes=member.size_bytes)
-        if self._cache.find(member.digest, member.size_bytes) is None:
-            pin = address.store.stat(key)
-        if pin is None:
-            raise ArtifactNotFound(
-                "a member that the manifest names is gone", "", address.uri, "Publish it again"
-            )
-        if pin.size_bytes != member.size_bytes:
-            raise DigestMismatch(
-                f"it has {pin.size_bytes} bytes, and {member.size_bytes} in the manifest",
-                "",
-                address.uri,
-                "Something wrote into the folder; publish it again",
-            )
-        return self._cache.fetch(address, pin, expected=member.digest, progress=self._progress)
+    @contextmanager
+    def _placing(self) -> Iterator[FolderPlace]:
+        place = self._make_place()
+        try:
+            yield place
+        except BaseException:
+            place.remove()
+            raise
 
-    def _fetch_foreign(self, address: Address, pin: Pin, expected: Digest | None) -> CachedFolder:
+    def _stage_foreign(self, address: Address, pin: Pin, expected: Digest | None) -> StagedFolder:
+        if expected is not None and pin_of_listing(address) != pin:
+            raise _replaced(address)
+        held = False
         for _ in range(_LISTINGS):
-            listing = _list(address)
-            if not listing:
-                raise ArtifactNotFound("the folder is empty", "", address.uri, "Check the key")
-            listed_pin = _pin_of_listing(listing)
-            names = {item: _member_path(address, item) for item in listing}
-            _check_tree(address, names.values())
-            if expected is not None and listed_pin != pin:
-                raise _replaced(address)
-            members = {
-                name: self._cache.fetch(
-                    Address(address.store, item.key), item.pin, progress=self._progress
-                )
-                for item, name in names.items()
-            }
-            manifest = _made_of(members)
-            if expected is not None and manifest.digest != expected:
-                raise _replaced(address)
-            # Unchanged from the first file to the last, or it may be a mix of two states.
-            if _pin_of_listing(_list(address)) == listed_pin:
-                return CachedFolder(manifest, members, listed_pin)
+            with self._placing() as place:
+                try:
+                    staged = self._stage_listing(address, place, held=held)
+                except Unsorted:
+                    held = True
+                else:
+                    if expected is not None and (staged.pin, staged.digest) != (pin, expected):
+                        raise _replaced(address)
+                    # Unchanged from the first file to the last, or it may be a mix of two states.
+                    if pin_of_listing(address) == staged.pin:
+                        return staged
+                place.remove()
+                self._manifest_path.unlink(missing_ok=True)
         raise ObjectChanged(
             f"the folder changed {_LISTINGS} times while it was read",
             "",
@@ -163,66 +184,161 @@ class FolderInput:
             "Try again when nobody writes there",
         )
 
+    def _stage_listing(self, address: Address, place: FolderPlace, *, held: bool) -> StagedFolder:
+        listing, misses, moved = FolderListing(address, held=held), 0, 0
 
-def _list(address: Address) -> tuple[Listed, ...]:
-    """List a foreign folder, without what runs that did not finish left in it."""
-    start = len(address.key) + 1
-    listing = (
-        item
-        for item in address.store.list(address.key)
-        if not VERSION_ROOT.fullmatch(item.key[start:].partition("/")[0])
-    )
-    return tuple(sorted(listing, key=lambda item: item.key))
+        def fetch(wanted: _Wanted) -> Cached:
+            at = Address(address.store, wanted.item.key)
+            cached = self._cache.fetch(at, wanted.item.pin, progress=self._progress)
+            place.add(wanted.path, cached)
+            return cached
+
+        def lines() -> Iterator[Line]:
+            nonlocal misses, moved
+            files, twin = tee(_wanted(address, listing))
+            arrived = pipelined(files, fetch, parallel=address.store.parallel, ordered=True)
+            for wanted, cached in zip(twin, arrived, strict=True):
+                misses += not cached.hit
+                moved += cached.transferred_bytes
+                yield Line(wanted.path, cached.size_bytes, cached.digest)
+
+        with create_temp(self._manifest_path) as file:
+            file.writelines(ManifestWriter(lines()).blocks())
+        if not listing.members:
+            raise ArtifactNotFound("the folder is empty", "", address.uri, "Check the key")
+        manifest = ManifestText(self._manifest_path, uri=address.uri)
+        return _staged(place, manifest, pin=listing.pin, misses=misses, transferred_bytes=moved)
 
 
-def _pin_of_listing(listing: tuple[Listed, ...]) -> Pin:
-    state = hashlib.sha256()
-    for item in listing:
-        line = f"{item.key}\0{item.pin.size_bytes}\0{item.pin.token}\n"
-        # A name that is no text is refused when it is staged, with a better error than this one.
-        state.update(line.encode(errors="surrogateescape"))
-    size_bytes = sum(item.pin.size_bytes for item in listing)
-    return Pin(size_bytes=size_bytes, etag=f"{_LISTING_PREFIX}{state.hexdigest()}")
+class _Files:
+    """The members of a folder that we published, on their way to their places."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        place: FolderPlace,
+        folder: Address,
+        manifest: ManifestText,
+        progress: Progress | None,
+    ) -> None:
+        self._cache = cache
+        self._place = place
+        self._folder = folder
+        self._manifest = manifest
+        self._root = "/".join(part for part in (folder.key, manifest.root) if part)
+        self._progress = progress
+
+    def missing(self, pin: Pin, stack: ExitStack) -> Iterator[Line]:
+        """Place what the host has, and yield the rest; until `stack` ends nobody else fetches it.
+
+        Space for the rest is reserved until then, too.
+        """
+        alone = False
+        for line in self._manifest:
+            if self._placed(line):
+                continue
+            if not alone:
+                alone = True
+                state = hashlib.sha256(f"{self._folder.uri}\n{pin.token}".encode()).hexdigest()
+                stack.enter_context(locked(self._cache.root / "locks" / f"source-{state}"))
+                # Another process may have downloaded them while we waited.
+                missing_bytes = sum(
+                    one.size_bytes
+                    for one in self._manifest
+                    if self._cache.find(one.digest, one.size_bytes) is None
+                )
+                stack.enter_context(self._cache.reserve(missing_bytes, self._folder.uri))
+                if self._placed(line):
+                    continue
+            yield line
+
+    def fetch(self, line: Line) -> int:
+        """Bring a member to its place and into the cache; return how many bytes moved."""
+        key = f"{self._root}/{line.path}"
+        if line.size_bytes > SMALL_BYTES:
+            at, pin = Address(self._folder.store, key), Pin(size_bytes=line.size_bytes)
+            cached = self._cache.fetch(at, pin, expected=line.digest, progress=self._progress)
+            self._place.add(line.path, cached)
+            return cached.transferred_bytes
+        content = read_member(self._folder, key, line)
+        path = self._place.path_for(line.path)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(path, flags, 0o600)
+        try:
+            os.write(file, content)
+        finally:
+            os.close(file)
+        self._cache.add(Path(path), line.digest)
+        self._place.note(line.path, line.size_bytes, line.digest)
+        if self._progress is not None:
+            self._progress.advance(len(content))
+        return len(content)
+
+    def _placed(self, line: Line) -> bool:
+        """Place a member that is in the cache, and tell whether it was."""
+        found = self._cache.find(line.digest, line.size_bytes)
+        if found is None:
+            return False
+        pin = Pin.model_construct(size_bytes=line.size_bytes)
+        cached = Cached(line.digest, str(found), line.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
+        try:
+            self._place.add(line.path, cached)
+        except CacheFull:
+            # Evicted at this moment.
+            return False
+        return True
 
 
-def _member_path(folder: Address, item: Listed) -> str:
+def _wanted(folder: Address, listing: FolderListing) -> Iterator[_Wanted]:
+    """Yield the listed files; refuse names that a bucket may hold and a disk not."""
+    files = (_Wanted(member_path(folder, item), item) for item in listing)
     try:
-        return check_member_path(item.key[len(folder.key) + 1 :])
+        for wanted in in_order(files):
+            _check_length(folder, wanted.path)
+            yield wanted
     except ValueError as error:
-        raise ContentError(
-            f"the name of a file in the folder is not safe: {item.key!a}",
-            "",
-            folder.uri,
-            "Rename it in its store",
-        ) from error
+        raise ContentError(str(error), "", folder.uri, "Rename one of them in its store") from error
 
 
-def _check_tree(folder: Address, names: Collection[str]) -> None:
-    """Refuse names that a bucket may hold and a disk not, before anything is downloaded."""
-    parents = {parent.as_posix() for name in names for parent in PurePosixPath(name).parents}
-    twins = sorted(parents & set(names))
-    if twins:
-        raise ContentError(
-            f"{twins[0]!a} in it is a file and a folder at once",
-            "",
-            folder.uri,
-            "Rename one of them in its store",
-        )
-    for name in names:
-        if any(len(os.fsencode(segment)) > _NAME_BYTES for segment in name.split("/")):
-            raise ContentError(
-                f"the name of a file in the folder is too long for a disk: {name[:40]!a}…",
-                "",
-                folder.uri,
-                f"Use at most {_NAME_BYTES} bytes between two slashes",
-            )
-
-
-def _made_of(members: dict[str, Cached]) -> Manifest:
-    return Manifest.of(
-        Member(path=path, size_bytes=cached.size_bytes, digest=cached.digest)
-        for path, cached in members.items()
+def _staged(
+    place: FolderPlace, manifest: ManifestText, *, pin: Pin, misses: int, transferred_bytes: int
+) -> StagedFolder:
+    return StagedFolder(
+        path=place.path,
+        digest=manifest.digest,
+        size_bytes=manifest.size_bytes,
+        members=manifest.members,
+        pin=pin,
+        misses=misses,
+        transferred_bytes=transferred_bytes,
     )
+
+
+def _hold(cached: Cached, path: Path) -> None:
+    """Keep an entry for as long as `path` is there: it is read more than once."""
+    try:
+        os.link(cached.location, path, follow_symlinks=False)
+    except FileNotFoundError as error:
+        raise CacheFull(
+            "the manifest was evicted before it could be read", remedy="Try again later"
+        ) from error
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise
+        copy_read_only(cached.location, os.fspath(path))
+
+
+def _check_length(folder: Address, path: str) -> None:
+    """Refuse a name that no disk can hold."""
+    if len(path) * 4 <= _NAME_BYTES:
+        return
+    if any(len(os.fsencode(segment)) > _NAME_BYTES for segment in path.split("/")):
+        raise ContentError(
+            f"the name of a file in the folder is too long for a disk: {path[:40]!a}…",
+            "",
+            folder.uri,
+            f"Use at most {_NAME_BYTES} bytes between two slashes",
+        )
 
 
 def _replaced(address: Address) -> ArtifactNotFound:

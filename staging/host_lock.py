@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["HostLock", "locked"]
+__all__ = ["HostLock", "locked", "locked_file", "locks_work"]
 
 
 class HostLock:
@@ -79,6 +79,41 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.remove()
+
+
+@contextmanager
+def locked_file(path: str, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a flock on a file that stays, for the length of a block.
+
+    Args:
+        path: Made when missing; its folder is not.
+        wait: Else the block gets False if a living process has the lock, and runs without it.
+    """
+    file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        yield _flocked(file, wait=wait)
+    finally:
+        os.close(file)
+
+
+def _flocked(file: int, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def locks_work(path: str) -> bool:
+    """Tell whether two descriptors of one file keep each other out, as they must.
+
+    Some network and stacked file systems answer yes to everybody.
+    """
+    with locked_file(path, wait=False) as first:
+        if not first:
+            return True  # somebody else tests, or holds it
+        with locked_file(path, wait=False) as second:
+            return not second
 
 
 def _is_same(path: Path, file: int) -> bool:

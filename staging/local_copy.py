@@ -1,35 +1,33 @@
-"""Have a file under a second name on this host: by hard link, else by copy."""
+"""Copy a file of this host: by sharing its blocks where the file system can, else byte for byte."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rootcellar.staging.temp_file import create_temp
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = ["NO_LINK", "copy_read_only"]
 
-__all__ = ["copy_read_only", "link_or_copy"]
-
-_NO_LINK = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP}
+NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
 """Another file system; ext4's 65,000 links; protected links to another user's file; no links."""
 
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Make `target` the same read-only file as `source`, or a copy where links cannot be."""
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in _NO_LINK:
-            raise
-        copy_read_only(source, target)
+_FICLONE = 0x40049409
+_CHUNK_BYTES = 1024 * 1024
 
 
-def copy_read_only(source: Path, target: Path) -> None:
-    """Copy a file to a new name, mode 0444. `target` grows while it is copied."""
-    with source.open("rb") as reader, create_temp(target) as writer:
-        shutil.copyfileobj(reader, writer, 1024 * 1024)
+def copy_read_only(source: str, target: str) -> None:
+    """Copy a file to a new name, mode 0444. `target` grows while it is copied.
+
+    Read through one descriptor, so that a file which is removed meanwhile is copied whole.
+    """
+    file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(file, "rb") as reader, create_temp(Path(target)) as writer:
+        try:
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+        except OSError:
+            shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
         os.fchmod(writer.fileno(), 0o444)

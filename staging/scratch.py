@@ -8,6 +8,7 @@ A dead folder is first renamed to `.dead-…` and then removed, so that no name 
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Scratch", "sweep_locks", "sweep_scratch"]
+__all__ = ["Scratch", "empty_dead", "remove_tree", "sweep_ended", "sweep_locks", "sweep_scratch"]
 
 _DEAD_PREFIX = ".dead-"
 _REMOVALS = 5
@@ -54,6 +55,28 @@ class Scratch:
         _remove(self.path)
         self._lock.remove()
 
+    def move_out(self, target: Path) -> bool:
+        """End the scratch by renaming its folder; tell whether there was one. Safe to repeat."""
+        try:
+            os.rename(self.path, target)
+        except OSError:
+            _remove(self.path)
+            return False
+        finally:
+            self._lock.remove()
+        return True
+
+
+def remove_tree(top: Path) -> None:
+    """Remove a folder that nobody uses, with all that is in it."""
+    _remove_tree(top)
+
+
+def sweep_ended(root: Path) -> None:
+    """Remove the folders that were moved out and that nobody came to remove."""
+    for name in os.listdir(root / "ended"):
+        _remove_tree(root / "ended" / name)
+
 
 def sweep_scratch(
     root: Path, area: str, found: Callable[[str], object] | None = None
@@ -88,6 +111,24 @@ def sweep_scratch(
         lock.remove()
     sweep_locks(root, area)
     return tuple(swept)
+
+
+def empty_dead(root: Path, area: str) -> None:
+    """Empty the folders of dead processes, and leave them for `sweep_scratch` to tell of."""
+    for name in os.listdir(root / area):
+        path = root / area / name
+        if name.startswith(_DEAD_PREFIX):
+            _remove_tree(path)
+            continue
+        lock = HostLock.take_if_free(_lock_path(root, area, name))
+        if lock is None:
+            continue
+        try:
+            if path.is_dir():
+                _empty(path)
+        finally:
+            # Kept if the folder is there: who sweeps it takes and removes the lock.
+            (lock.release if path.exists() else lock.remove)()
 
 
 def sweep_locks(root: Path, what: str) -> None:

@@ -8,23 +8,25 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable, InputModified
-from rootcellar.staging.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.folder_input import FolderInput, StagedFolder, pin_of_folder
 from rootcellar.staging.publication import Publication, Published
 from rootcellar.staging.streaming import Streams
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.transfer import digest_file
+from rootcellar.staging.workdir import ASIDE, Workdir, until_placed
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
+    from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind, Pin
     from rootcellar.staging.cache import Cache
+    from rootcellar.staging.handover import Handover
     from rootcellar.staging.output import Output
     from rootcellar.staging.stores.location import Stores
-    from rootcellar.staging.stores.store import Progress
+    from rootcellar.staging.stores.store import TotalProgress
     from rootcellar.staging.streaming import StreamedInput, StreamRequest
 
 __all__ = ["Located", "StagedFile", "StagingSession"]
@@ -84,7 +86,7 @@ class StagingSession:
     """
 
     def __init__(
-        self, stores: Stores, cache: Cache, *, run_uid: str, progress: Progress | None = None
+        self, stores: Stores, cache: Cache, *, run_uid: str, progress: TotalProgress | None = None
     ) -> None:
         self._stores = stores
         self._cache = cache
@@ -95,7 +97,7 @@ class StagingSession:
     def __enter__(self) -> Self:
         self._pid = os.getpid()
         self._workdir = Workdir(self._cache, self._run_uid)
-        self._cache = self._cache.within(self._workdir.aside)
+        self._cache = self._cache.within(self._workdir.path / ASIDE)
         self._streams = Streams(self._cache)
         return self
 
@@ -119,7 +121,7 @@ class StagingSession:
 
     @property
     def workdir(self) -> Path:
-        """The run's folder, with `in`, `out` and `tmp`."""
+        """The run's folder: the inputs, and `out` with the outputs."""
         return self._workdir.path
 
     def locate(self, uri: str, kind: Kind) -> Located | None:
@@ -158,40 +160,43 @@ class StagingSession:
             ArtifactNotFound: It is gone, or was replaced by something not expected.
             DigestMismatch: The stored bytes are not the ones that were promised.
             ObjectChanged: It was replaced each time it was read.
-            CacheUnusable: There is no space, for instance.
+            CacheFull: Other runs held too much of the cache for too long.
+            CacheUnusable: It is larger than the cache's budget, for instance.
         """
+        return until_placed(lambda: self._stage_in(located, argument, name, ordinal, expected))
+
+    def _stage_in(
+        self, located: Located, argument: str, name: str, ordinal: int, expected: Digest | None
+    ) -> StagedFile:
         started = time.monotonic()
         address = self._stores.store_for(located.uri.rstrip("/"))
-        members: int | None = None
-        if located.kind == "file":
-            cached = self._cache.fetch(
-                address, located.pin, expected=expected, progress=self._progress
+        if located.kind == "folder":
+            folder = FolderInput(
+                self._cache,
+                place=lambda: self._workdir.folder(argument=argument, ordinal=ordinal, name=name),
+                aside=self._workdir.aside,
+                progress=self._progress,
             )
-            path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
-            entries, digest, pin = [cached], cached.digest, cached.pin
-        else:
-            folders = FolderInput(self._cache, self._progress)
-            folder = folders.fetch(address, located.pin, expected=expected)
-            path = self._workdir.place_folder(
-                folder.members, argument=argument, ordinal=ordinal, name=name
-            )
-            entries, digest, pin = list(folder.members.values()), folder.manifest.digest, folder.pin
-            members = len(entries)
-        hits = sum(entry.hit for entry in entries)
-        self.expect(-sum(entry.size_bytes for entry in entries if entry.hit))
+            staged = folder.stage(address, located.pin, expected=expected)
+            self.expect(staged.transferred_bytes - staged.size_bytes)
+            return _staged_folder(located, staged, time.monotonic() - started)
+        cached = self._cache.fetch(address, located.pin, expected=expected, progress=self._progress)
+        path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
+        if cached.hit:
+            self.expect(-cached.size_bytes)
         return StagedFile(
             uri=located.uri,
             kind=located.kind,
             path=path,
-            digest=digest,
-            size_bytes=sum(entry.size_bytes for entry in entries),
-            pin=pin,
-            hit=hits == len(entries),
-            transferred_bytes=sum(entry.transferred_bytes for entry in entries),
+            digest=cached.digest,
+            size_bytes=cached.size_bytes,
+            pin=cached.pin,
+            hit=cached.hit,
+            transferred_bytes=cached.transferred_bytes,
             seconds=time.monotonic() - started,
-            members=members,
-            hits=hits,
-            misses=len(entries) - hits,
+            members=None,
+            hits=int(cached.hit),
+            misses=int(not cached.hit),
         )
 
     def on_host(self, wanted: StreamRequest) -> bool:
@@ -239,13 +244,20 @@ class StagingSession:
                 remedy="Copy an input into the temporary folder before changing it",
             )
 
-    def prepare_output(self, output: Output) -> None:
-        """Check and transfer one output, visible to nobody before `publish`.
+    def handover(self, output: Output) -> Handover:
+        """Return what takes members of a folder output while the body runs.
+
+        The output is prepared at the end all the same.
+        """
+        return self._publication.handover(output)
+
+    def prepare_output(self, *outputs: Output) -> None:
+        """Check and transfer outputs, several at once, visible to nobody before `publish`.
 
         Raises:
             MissingOutput, ContentError, StoreError: See `Publication.prepare`.
         """
-        self._publication.prepare(output)
+        self._publication.prepare(*outputs)
 
     def publish(self) -> tuple[Published, ...]:
         """Make all prepared outputs visible, in the order of preparation.
@@ -263,15 +275,19 @@ class StagingSession:
             _log.warning("Published outputs could not be kept on this host. %s", error)
         return published
 
+    def forget(self) -> None:
+        """Drop, after `close`, what another attempt could have used: there will be none."""
+        self._publication.forget()
+
     def _keep_published(self) -> None:
         for file in self._publication.local_files():
             self._cache.add(file.path, file.digest)
-            self._cache.remember(file.address, file.pin, file.digest)
+            # A folder's members need no such note: the manifest has their digests.
+            if file.address is not None and file.pin is not None:
+                self._cache.remember(file.address, file.pin, file.digest)
         for manifest in self._publication.manifests():
-            digest = Digest.of(manifest.text)
-            path = self._workdir.aside / f"manifest-{digest.hex}"
-            path.write_bytes(manifest.text)
-            self._cache.add(path, digest)
+            digest = digest_file(manifest.path)
+            self._cache.add(manifest.path, digest)
             self._cache.remember(manifest.address, manifest.pin, digest)
 
     def _close_workdir(self) -> None:
@@ -280,3 +296,20 @@ class StagingSession:
         except CacheUnusable as error:
             # What ended the run is worth more than this, and the next sweep removes the rest.
             _log.warning("A workdir could not be removed. %s", error)
+
+
+def _staged_folder(located: Located, staged: StagedFolder, seconds: float) -> StagedFile:
+    return StagedFile(
+        uri=located.uri,
+        kind=located.kind,
+        path=staged.path,
+        digest=staged.digest,
+        size_bytes=staged.size_bytes,
+        pin=staged.pin,
+        hit=not staged.misses,
+        transferred_bytes=staged.transferred_bytes,
+        seconds=seconds,
+        members=staged.members,
+        hits=staged.members - staged.misses,
+        misses=staged.misses,
+    )

@@ -6,7 +6,8 @@ import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from rootcellar.schemas.errors import (
     ArtifactNotFound,
@@ -16,9 +17,10 @@ from rootcellar.schemas.errors import (
     ObjectChanged,
     RootcellarError,
 )
-from rootcellar.schemas.manifest import MANIFEST_NAME, Manifest
+from rootcellar.schemas.manifest import MANIFEST_NAME
+from rootcellar.schemas.manifest_text import ManifestText
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.folder_input import foreign_members, is_foreign
+from rootcellar.staging.folder_listing import FolderListing, is_listing, member_path
 from rootcellar.staging.pinned_object import Amount, Meter, PinnedObject
 from rootcellar.staging.range_file import RangeFile
 from rootcellar.staging.stores.store import Address
@@ -68,9 +70,8 @@ class Streams:
 
     def file(self, address: Address, wanted: StreamRequest) -> StreamedInput:
         """Return a file's stream; nothing is asked of the store yet."""
-        meter = Meter()
-        members = {"": _Member(address, wanted.pin, wanted.expected)}
-        return StreamedInput(self, wanted, meter, members, digest=wanted.expected)
+        only = _Member(address.key, wanted.pin.size_bytes, wanted.expected, wanted.pin)
+        return StreamedInput(self, wanted, address, Meter(), {"": only}, digest=wanted.expected)
 
     def folder(self, address: Address, wanted: StreamRequest) -> StreamedInput:
         """Return a folder's stream; only its manifest, or its listing, is read.
@@ -81,31 +82,9 @@ class Streams:
             ContentError: Its manifest, or the name of a foreign member, cannot be used.
         """
         meter = Meter()
-        if is_foreign(wanted.pin):
-            listed = foreign_members(address, wanted.pin)
-            if listed is None:
-                raise _folder_replaced(address, wanted)
-            found = {
-                path: _Member(Address(address.store, item.key), item.pin)
-                for path, item in listed.items()
-            }
-            return StreamedInput(self, wanted, meter, found, digest=wanted.expected)
-        manifest = self._manifest(address, wanted, meter)
-        if wanted.expected is not None and manifest.digest != wanted.expected:
-            raise _folder_replaced(address, wanted)
-        root = "/".join(part for part in (address.key, manifest.root) if part)
-        members = {
-            one.path: _Member(
-                Address(address.store, f"{root}/{one.path}"),
-                Pin(size_bytes=one.size_bytes),
-                one.digest,
-                is_located=False,
-            )
-            for one in manifest.members
-        }
-        return StreamedInput(self, wanted, meter, members, digest=manifest.digest)
-
-    def _manifest(self, address: Address, wanted: StreamRequest, meter: Meter) -> Manifest:
+        if is_listing(wanted.pin):
+            found = _listed(address, wanted)
+            return StreamedInput(self, wanted, address, meter, found, digest=wanted.expected)
         cached = self._cache.fetch(
             Address(address.store, f"{address.key}/{MANIFEST_NAME}"), wanted.pin
         )
@@ -113,7 +92,15 @@ class Streams:
             meter.received(cached.transferred_bytes)
         if cached.pin.token != wanted.pin.token:
             raise _folder_replaced(address, wanted)
-        return Manifest.from_bytes(cached.path.read_bytes(), uri=address.uri)
+        manifest = ManifestText(Path(cached.path), uri=address.uri)
+        if wanted.expected is not None and manifest.digest != wanted.expected:
+            raise _folder_replaced(address, wanted)
+        root = "/".join(part for part in (address.key, manifest.root) if part)
+        members = {
+            line.path: _Member(f"{root}/{line.path}", line.size_bytes, line.digest)
+            for line in manifest
+        }
+        return StreamedInput(self, wanted, address, meter, members, digest=manifest.digest)
 
     def open(self, source: PinnedObject, *, reads_ahead: bool) -> RangeFile:
         """Return a file over an object, closed with the run at the latest."""
@@ -170,14 +157,13 @@ class Streams:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """One file of a stream, as far as it is known without asking for it."""
+class _Member(NamedTuple):
+    """One file of a stream, as far as it is known without asking for it; there may be many."""
 
-    address: Address
-    pin: Pin
+    key: str
+    size_bytes: int
     digest: Digest | None = None
-    is_located: bool = True
+    pin: Pin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +177,7 @@ class StreamedInput:
 
     _streams: Streams
     wanted: StreamRequest
+    _address: Address
     _meter: Meter
     _members: Mapping[str, _Member]
     digest: Digest | None
@@ -217,7 +204,7 @@ class StreamedInput:
     @property
     def size_bytes(self) -> int:
         """The file, or all files of the folder together."""
-        return sum(member.pin.size_bytes for member in self._members.values())
+        return sum(member.size_bytes for member in self._members.values())
 
     @property
     def members(self) -> int | None:
@@ -231,7 +218,7 @@ class StreamedInput:
 
     def sizes(self) -> dict[str, int]:
         """Return the size of each file by its path in the folder; a file's own path is empty."""
-        return {path: member.pin.size_bytes for path, member in self._members.items()}
+        return {path: member.size_bytes for path, member in self._members.items()}
 
     def open(self, member: str = "") -> BinaryIO:
         """Open a file for reading: seekable, buffered, read ahead.
@@ -265,9 +252,10 @@ class StreamedInput:
                 self.wanted.uri,
                 "Name one of its members",
             )
+        pin = found.pin or self._located.get(member) or Pin(size_bytes=found.size_bytes)
         source = PinnedObject(
-            address=found.address,
-            pin=self._located.get(member, found.pin),
+            address=Address(self._address.store, found.key),
+            pin=pin,
             meter=self._meter,
             artifact=self.wanted.artifact,
             is_final=self.wanted.is_final,
@@ -276,7 +264,7 @@ class StreamedInput:
 
     def _hold(self, member: str, source: PinnedObject) -> PinnedObject:
         """Return a member as its store has it: a manifest knows no etags."""
-        if self._members[member].is_located or member in self._located:
+        if self._members[member].pin is not None or member in self._located:
             return source
         pin = source.address.store.stat(source.address.key)
         self._meter.received(0)
@@ -296,6 +284,18 @@ class StreamedInput:
             )
         self._located[member] = pin
         return self._source(member)[0]
+
+
+def _listed(address: Address, wanted: StreamRequest) -> dict[str, _Member]:
+    """Return the files of a folder that has no manifest, if its listing is still as pinned."""
+    listing = FolderListing(address, held=True)
+    found = {
+        member_path(address, item): _Member(item.key, item.pin.size_bytes, None, item.pin)
+        for item in listing
+    }
+    if listing.pin != wanted.pin:
+        raise _folder_replaced(address, wanted)
+    return found
 
 
 def _folder_replaced(address: Address, wanted: StreamRequest) -> RootcellarError:

@@ -1,23 +1,49 @@
-"""The folder of one run: inputs to read, places to write to, room for temporary files."""
+"""The folder of one run: inputs to read, places to write to, room for temporary files.
+
+Making and removing folders is what costs time here, so there are as few as can be: inputs lie in
+the workdir itself and outputs in `out`, and only a name that is there already gets a further folder.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+import threading
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import CacheFull, CacheUnusable
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.cache import cache_errors
-from rootcellar.staging.local_copy import link_or_copy
-from rootcellar.staging.scratch import Scratch, sweep_scratch
+from rootcellar.staging.epoch import is_mark, mark, note_release
+from rootcellar.staging.local_copy import NO_LINK
+from rootcellar.staging.removal import remove_later
+from rootcellar.staging.scratch import Scratch, remove_tree, sweep_ended, sweep_scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeVar
 
-    from rootcellar.schemas.digest import Digest
     from rootcellar.staging.cache import Cache, Cached
+    from rootcellar.staging.space import Reservation
 
-__all__ = ["PlacedInput", "Workdir", "sweep"]
+    _Staged = TypeVar("_Staged")
+
+__all__ = ["ASIDE", "FolderPlace", "PlacedInput", "Workdir", "sweep", "until_placed"]
+
+ASIDE, _OUT, _TMP = "aside", "out", "tmp"
+_PLACINGS = 5
+_MANY = 1000
+_REMEDY_EVICTED = (
+    "Try again later, or set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more: it is too small for "
+    "what runs here at once"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,90 +57,296 @@ class PlacedInput:
 
 
 class Workdir:
-    """A run's folders `in`, `out`, `tmp` and `aside`, mode 0700, gone with process or `close`.
+    """A run's folder, mode 0700, gone with process or `close`. Thread safe.
 
-    The body gets paths in the first three; the cache downloads into the last.
+    Inputs lie in it, outputs in `out`, the body's temporary files in `tmp`, and the cache's
+    downloads in `aside`. Each of these is made when it is needed.
 
     Raises:
         CacheUnusable: The folder cannot be made, or the run has one already.
     """
 
     def __init__(self, cache: Cache, run_uid: str) -> None:
-        self._placed: dict[PlacedInput, tuple[int, int, int]] = {}
+        self._cache = cache
+        self._guard = threading.Lock()
+        self._files: list[tuple[Cached, str, int, str]] = []
+        self._folders: list[FolderPlace] = []
+        self._copies: list[Reservation] = []
+        name = _plain(run_uid)
         with cache_errors():
-            cache.make_folders()
-            self._scratch = Scratch(cache.root, "work", _plain(run_uid))
-            self.path = self._scratch.path
             try:
-                for name in ("in", "out", "tmp", "aside"):
-                    (self.path / name).mkdir(mode=0o700)
-            except BaseException:
-                self._scratch.close()
-                raise
+                self._scratch = Scratch(cache.root, "work", name)
+            except FileNotFoundError:
+                cache.make_folders()
+                self._scratch = Scratch(cache.root, "work", name)
+        self.path = self._scratch.path
+        self._ended = cache.root / "ended"
+        self._top = str(self.path)
+        self._inputs = _Names(self._top, taken=(ASIDE, _OUT, _TMP))
+        self._outputs = _Names(f"{self._top}/{_OUT}")
 
     @property
     def tmp(self) -> Path:
         """Where the body's temporary files belong."""
-        return self.path / "tmp"
+        return self._made(_TMP)
 
     @property
     def aside(self) -> Path:
         """Where files are before they are in the cache."""
-        return self.path / "aside"
+        return self._made(ASIDE)
 
     def place(self, cached: Cached, *, argument: str, ordinal: int, name: str) -> Path:
-        """Put a cached file at `in/<argument>/<ordinal>/<name>`, read-only, and return the path."""
-        path = self._in(argument, ordinal) / _plain(name)
+        """Put a cached file into the workdir under its name, read-only, and return the path.
+
+        Raises:
+            CacheFull: It was evicted meanwhile; fetch it again.
+            CacheUnusable: The workdir is gone.
+        """
         with cache_errors():
-            self._place(cached, path, argument, ordinal)
-        return path
+            with self._guard:
+                path = self._inputs.claim(_plain(name))
+            self._link(cached, path)
+        self._files.append((cached, argument, ordinal, path))
+        return Path(path)
 
     def place_folder(
         self, members: Mapping[str, Cached], *, argument: str, ordinal: int, name: str
     ) -> Path:
-        """Put cached files at their paths below `in/<argument>/<ordinal>/<name>`.
+        """Put cached files at their paths below a folder of that name.
 
         Args:
             members: Path within the folder to the cached file.
             argument: Name of the parameter.
             ordinal: Position within a fan-in, from 0.
             name: What the folder is called.
+
+        Raises:
+            CacheFull: A file was evicted meanwhile; fetch all again. What was placed is gone.
         """
-        top = self._in(argument, ordinal) / _plain(name)
-        with cache_errors():
-            top.mkdir(mode=0o700, parents=True)
+        place = self.folder(argument=argument, ordinal=ordinal, name=name)
+        try:
             for member, cached in members.items():
-                self._place(cached, top / check_member_path(member), argument, ordinal)
-        return top
+                place.add(member, cached)
+        except BaseException:
+            place.remove()
+            raise
+        return place.path
+
+    def folder(self, *, argument: str, ordinal: int, name: str) -> FolderPlace:
+        """Make an input folder, to be filled file by file.
+
+        A file that is placed is leased, so place each as soon as it is fetched.
+        """
+        with cache_errors():
+            with self._guard:
+                top = self._inputs.claim(_plain(name))
+            os.mkdir(top, 0o700)
+        place = FolderPlace(self, top, argument, ordinal)
+        self._folders.append(place)
+        return place
 
     def reserve(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
         """Return a path to write an output to; its folder exists, and nothing at the path."""
-        path = self.path / "out" / _plain(argument) / str(ordinal) / _plain(name)
-        with cache_errors():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return path
+        del argument, ordinal  # names tell outputs apart, or numbered folders do
+        with cache_errors(), self._guard:
+            self._make(_OUT)
+            return Path(self._outputs.claim(_plain(name)))
 
     def modified_inputs(self) -> tuple[PlacedInput, ...]:
         """Return the placed files that were written to, replaced or removed since."""
-        return tuple(
-            placed
-            for placed, identity in self._placed.items()
-            if _identity(placed.path) != identity
+        files = (
+            PlacedInput(argument, ordinal, Path(path), cached.digest)
+            for cached, argument, ordinal, path in self._files
+            if not _is_untouched(path, cached.size_bytes)
         )
+        return (*files, *(one for folder in self._folders for one in folder.modified()))
 
     def close(self) -> None:
-        """Remove the folder, whatever the body left in it. Safe to repeat."""
+        """Release the inputs and remove the folder, whatever the body left in it. Safe to repeat.
+
+        It is gone from its place at once, and from the disk soon after.
+        """
+        ended = self._ended / f"{self.path.name}-{secrets.token_hex(4)}"
         with cache_errors():
-            self._scratch.close()
+            try:
+                self._release(self._top, at_once=True)
+                if self._scratch.move_out(ended):
+                    remove_later(lambda: self._take_down(ended))
+            finally:
+                while self._copies:
+                    self._copies.pop().close()
 
-    def _in(self, argument: str, ordinal: int) -> Path:
-        return self.path / "in" / _plain(argument) / str(ordinal)
+    def _take_down(self, ended: Path) -> None:
+        self._release(str(ended), at_once=False)
+        remove_tree(ended)
 
-    def _place(self, cached: Cached, path: Path, argument: str, ordinal: int) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        link_or_copy(cached.path, path)
-        placed = PlacedInput(argument, ordinal, path, cached.digest)
-        self._placed[placed] = _identity(path)
+    def _release(self, top: str, *, at_once: bool) -> None:
+        """End the leases of files below `top`, where the workdir is now; of many not at once."""
+        before = len(self._top)
+        while self._files:
+            _let_go(f"{top}{self._files.pop()[-1][before:]}")
+        while self._folders and not (at_once and self._folders[-1].count > _MANY):
+            for path in self._folders.pop().paths():
+                _let_go(f"{top}{path[before:]}")
+
+    def _link(self, cached: Cached, path: str) -> None:
+        try:
+            try:
+                os.link(cached.location, path, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in NO_LINK:
+                    raise
+                self._copy(cached, path)
+        except FileNotFoundError as error:
+            if not os.path.isdir(os.path.dirname(path)):
+                raise CacheUnusable(
+                    "the run's folder was deleted while it ran",
+                    remedy="Delete the cache folder only while no task runs; run the task again",
+                ) from error
+            raise CacheFull(
+                "an input was evicted before the run could hold it", remedy=_REMEDY_EVICTED
+            ) from error
+
+    def _copy(self, cached: Cached, path: str) -> None:
+        reserved = self._cache.copy_out(cached, path, f"{self._top}/{ASIDE}")
+        self._copies.append(reserved)
+        mark(path, 0)
+
+    def _made(self, name: str) -> Path:
+        with cache_errors():
+            self._make(name)
+        return self.path / name
+
+    def _make(self, name: str) -> None:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(f"{self._top}/{name}", 0o700)
+
+
+class FolderPlace:
+    """An input folder in a workdir. Thread safe.
+
+    Of each file a few dozen bytes are kept in memory: there may be a hundred thousand.
+
+    Attributes:
+        path: Of the folder.
+    """
+
+    def __init__(self, workdir: Workdir, top: str, argument: str, ordinal: int) -> None:
+        self.path = Path(top)
+        self._workdir = workdir
+        self._top = top
+        self._argument = argument
+        self._ordinal = ordinal
+        self._guard = threading.Lock()
+        self._folders = {""}
+        self._names = bytearray()
+        self._sizes = array("Q")
+        self._digests = bytearray()
+
+    def add(self, member: str, cached: Cached) -> None:
+        """Put a cached file at its path within the folder, read-only.
+
+        Raises:
+            CacheFull: It was evicted meanwhile; fetch it again.
+            ValueError: The path leads out of the folder.
+        """
+        path = self.path_for(member)
+        with cache_errors():
+            self._workdir._link(cached, path)  # noqa: SLF001 (one file)
+        self.note(member, cached.size_bytes, cached.digest)
+
+    def path_for(self, member: str) -> str:
+        """Return where a file belongs; its folder exists.
+
+        Raises:
+            ValueError: The path leads out of the folder.
+        """
+        parent = check_member_path(member).rpartition("/")[0]
+        if parent not in self._folders:
+            with cache_errors():
+                os.makedirs(f"{self._top}/{parent}", mode=0o700, exist_ok=True)
+            self._folders.add(parent)
+        return f"{self._top}/{member}"
+
+    def note(self, member: str, size_bytes: int, digest: Digest) -> None:
+        """Take down a file that lies at its place, and is an entry of the cache."""
+        with self._guard:
+            self._names += os.fsencode(member) + b"\0"
+            self._sizes.append(size_bytes)
+            self._digests += f"{digest}\n".encode()
+
+    @property
+    def count(self) -> int:
+        """How many files were placed."""
+        return len(self._sizes)
+
+    def modified(self) -> Iterator[PlacedInput]:
+        """Yield the files that were written to, replaced or removed since."""
+        for number, (path, size_bytes) in enumerate(zip(self.paths(), self._sizes, strict=True)):
+            if not _is_untouched(path, size_bytes):
+                digest = Digest(self._digests.split(b"\n")[number].decode())
+                yield PlacedInput(self._argument, self._ordinal, Path(path), digest)
+
+    def remove(self) -> None:
+        """Remove the folder, before anybody was given it."""
+        shutil.rmtree(self._top, ignore_errors=True)
+        self._names.clear()
+        del self._sizes[:]
+
+    def paths(self) -> Iterator[str]:
+        """Yield where the files were placed."""
+        start = 0
+        while (end := self._names.find(b"\0", start)) >= 0:
+            yield f"{self._top}/{os.fsdecode(bytes(self._names[start:end]))}"
+            start = end + 1
+
+
+@dataclass(slots=True)
+class _Names:
+    """Gives each name a place in one flat folder; the second of a name one in a folder `~1`.
+
+    A place is given once, whether anything was put there or not.
+    """
+
+    top: str
+    taken: tuple[str, ...] = ()
+    uses: dict[str, int] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+
+    def claim(self, name: str) -> str:
+        """Return a path of that name where nothing is; its folder exists but for the flat one."""
+        used = self.uses.get(name, int(name in self.taken))
+        self.uses[name] = used + 1
+        if used == 0:
+            return f"{self.top}/{name}"
+        while len(self.folders) < used:
+            self.folders.append(self._further())
+        return f"{self.folders[used - 1]}/{name}"
+
+    def _further(self) -> str:
+        number = len(self.folders) + 1
+        name = f"~{number}"
+        while name in self.uses:
+            name = f"~{name}"
+        self.uses[name] = 1
+        path = f"{self.top}/{name}"
+        os.mkdir(path, 0o700)
+        return path
+
+
+def until_placed(stage: Callable[[], _Staged]) -> _Staged:
+    """Fetch and place an input, again if it was evicted between the two.
+
+    Raises:
+        CacheFull: It was evicted each time, or never had room.
+    """
+    for _ in range(_PLACINGS):
+        try:
+            return stage()
+        except CacheFull as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+    return stage()
 
 
 def sweep(cache: Cache, lost: Callable[[str], object] | None = None) -> tuple[str, ...]:
@@ -128,6 +360,7 @@ def sweep(cache: Cache, lost: Callable[[str], object] | None = None) -> tuple[st
             for the next sweep, so that no death goes unrecorded.
     """
     with cache_errors():
+        sweep_ended(cache.root)
         return sweep_scratch(cache.root, "work", lost)
 
 
@@ -143,10 +376,18 @@ def _plain(name: str) -> str:
     return check_member_path(name)
 
 
-def _identity(path: Path) -> tuple[int, int, int]:
-    # Not the time of the inode's last change: making a further link changes that.
+def _is_untouched(path: str, size_bytes: int) -> bool:
+    # Not the inode, which tells no more, nor the time of its last change: links change that.
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except OSError:
-        return (0, 0, 0)
-    return (status.st_ino, status.st_size, status.st_mtime_ns)
+        return False
+    is_same = stat.S_ISREG(status.st_mode) and status.st_size == size_bytes
+    return is_same and is_mark(status.st_mtime_ns)
+
+
+def _let_go(path: str) -> None:
+    """End a lease: its entry was last released now."""
+    note_release(path)
+    with contextlib.suppress(OSError):
+        os.unlink(path)

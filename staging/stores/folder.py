@@ -21,13 +21,13 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.stores.source_file import read_source
-from rootcellar.staging.stores.store import Listed
+from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
 from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
-    from rootcellar.staging.stores.store import Progress
+    from rootcellar.staging.stores.store import Chunk, Progress
 
 __all__ = ["FolderStore"]
 
@@ -60,6 +60,11 @@ class FolderStore:
     def __repr__(self) -> str:
         return f"FolderStore({self._base!r})"
 
+    @property
+    def parallel(self) -> int:
+        """One: a disk gains nothing by threads."""
+        return 1
+
     def uri(self, key: str) -> str:
         """Return the logical URI of a key."""
         return self._base + key
@@ -75,22 +80,19 @@ class FolderStore:
 
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return a range of the file as pinned, checked before and after on the open file."""
-        with self._errors(key):
-            try:
-                # Not blocking: what was a file may have become a FIFO.
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                file = os.open(self._path(key), flags)
-            except _NOTHING_THERE as error:
-                raise self._changed(key) from error
-            try:
-                if _pin(os.fstat(file)) != pin:
-                    raise self._changed(key)
-                content = os.pread(file, end - start, start)
-                if _pin(os.fstat(file)) != pin:
-                    raise self._changed(key)
-            finally:
-                os.close(file)
-            return content
+        with self._errors(key), self._opened(key, pin) as file:
+            return os.pread(file, end - start, start)
+
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Generator[Chunk, None, None]:
+        """Yield a range of the file as pinned, from one buffer, checked before and after."""
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, max(end - start, 0))))
+        with self._errors(key), self._opened(key, pin) as file:
+            while start < end:
+                count = os.preadv(file, [buffer[: end - start]], start)
+                if not count:
+                    break
+                start += count
+                yield buffer[:count]
 
     def upload(
         self, key: str, source: Path, progress: Progress | None = None
@@ -122,30 +124,58 @@ class FolderStore:
             try:
                 with create_temp(temp, _PUBLISHED_MODE) as writer:
                     writer.write(content)
-                return self.publish_temp(key, temp)
+                return self.publish_temp(key, temp, target)
             except BaseException:
                 temp.unlink(missing_ok=True)
                 raise
 
-    def publish_temp(self, key: str, temp: Path) -> Pin:
+    def publish_temp(self, key: str, temp: Path, target: Path | None = None) -> Pin:
         """Rename a hidden file to its final name and return its state."""
         with self._errors(key):
             # From the temporary name: under the final one it may be another's a moment later.
             pin = _pin(temp.lstat())
-            temp.replace(self._path(key))
+            temp.replace(target or self._path(key))
             return pin
 
+    def copy(self, source_key: str, pin: Pin, key: str) -> Pin | None:
+        """Return None: what lies here is as well read here."""
+
+    def discard(self, key: str) -> None:
+        """Unlink a file."""
+        try:
+            with self._errors(key):
+                self._path(key).unlink(missing_ok=True)
+        except StoreError as error:
+            _log.warning("A file that is not needed stays behind. %s", error)
+
     def list(self, prefix: str) -> Iterator[Listed]:
-        """Yield the regular files below a folder; links are not followed."""
+        """Yield the regular files below a folder, sorted by key; links are not followed."""
         with self._errors(prefix):
             top = self._path(prefix) if prefix else self._checked_root()
-        for folder, folders, names in os.walk(top, onerror=self._walk_error):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(folder, name)
-                key = "/".join(part for part in (prefix, path.relative_to(top).as_posix()) if part)
-                if not is_temp_name(name) and (pin := self._stat_listed(path)) is not None:
-                    yield Listed(key, pin)
+        pending = [(f"{prefix}/" if prefix else "", os.fspath(top))]
+        while pending:
+            key, path = pending.pop()
+            if not key or key.endswith("/"):
+                pending += reversed(self._listed_folder(key, path))
+            elif (pin := self._stat_listed(path)) is not None:
+                yield Listed(key, pin)
+
+    def _listed_folder(self, key: str, folder: str) -> Sequence[tuple[str, str]]:
+        """Return keys and paths in one folder, sorted; those of folders end with a slash."""
+        found = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        found.append((f"{key}{entry.name}/", entry.path))
+                    elif not is_temp_name(entry.name):
+                        found.append((key + entry.name, entry.path))
+        except _NOTHING_THERE:
+            return []
+        except OSError:
+            with self._errors(key):
+                raise
+        return sorted(found)
 
     def check(self, *, writing: bool) -> None:
         """Return if the folder is there and its mode lets us in."""
@@ -153,17 +183,29 @@ class FolderStore:
         if not os.access(root, os.R_OK | os.X_OK | (os.W_OK if writing else 0)):
             raise self._denied("")
 
-    def _stat_listed(self, path: Path) -> Pin | None:
+    @contextmanager
+    def _opened(self, key: str, pin: Pin) -> Iterator[int]:
         try:
-            status = path.lstat()
+            # Not blocking: what was a file may have become a FIFO.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            file = os.open(self._path(key), flags)
+        except _NOTHING_THERE as error:
+            raise self._changed(key) from error
+        try:
+            if not _is_held(os.fstat(file), pin):
+                raise self._changed(key)
+            yield file
+            if not _is_held(os.fstat(file), pin):
+                raise self._changed(key)
+        finally:
+            os.close(file)
+
+    def _stat_listed(self, path: str) -> Pin | None:
+        try:
+            status = os.lstat(path)
         except _NOTHING_THERE:
             return None
         return _pin(status) if stat.S_ISREG(status.st_mode) else None
-
-    def _walk_error(self, error: OSError) -> None:
-        if not isinstance(error, _NOTHING_THERE):
-            with self._errors(""):
-                raise error
 
     def _checked_root(self) -> Path:
         if self._auto_mkdir:
@@ -191,7 +233,9 @@ class FolderStore:
 
     def _writable(self, key: str) -> Path:
         target = self._path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        # Cheaper than `mkdir` where, as mostly, it is there.
+        if not os.path.isdir(target.parent):  # noqa: PTH112
+            target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
     def _changed(self, key: str) -> ObjectChanged:
@@ -253,6 +297,10 @@ class PendingFolderUpload:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
+
+
+def _is_held(status: os.stat_result, pin: Pin) -> bool:
+    return _pin(status) == pin if pin.etag else status.st_size == pin.size_bytes
 
 
 def _pin(status: os.stat_result) -> Pin:

@@ -117,7 +117,7 @@ def unsteady_url():
 def test_files_are_found_by_argument_names_and_output_is_published(folder):
     """Inputs come by argument name, the output is published under both keys, nothing is left."""
     outcome = run_task(folder, "north", base_load_mw=40.0)
-    work = folder / ".rootcellar" / "cache" / "v1" / "work"
+    work = folder / ".rootcellar" / "cache" / "v2" / "work"
     published = folder / ".rootcellar" / "stores" / "results" / "elec" / "north" / "2012.parquet"
 
     assert ["succeeded", ""] == outcome["runs"][0]

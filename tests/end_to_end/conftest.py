@@ -143,6 +143,12 @@ def grid(folders) -> Iterator[Grid]:
     yield from _grid(folders)
 
 
+@pytest.fixture
+def servers_grid(servers) -> Iterator[Grid]:
+    """The deployment on servers."""
+    yield from _grid(servers)
+
+
 @pytest.fixture(params=["folders", "servers"])
 def any_grid(request) -> Iterator[Grid]:
     """Each deployment in turn."""

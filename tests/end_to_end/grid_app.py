@@ -12,7 +12,7 @@ from typing import Annotated
 
 from celery import Celery, shared_task
 from celery.exceptions import Ignore, Reject
-from grid_artifacts import Capacity, Generation, Part, Snapshot, Total, registry
+from grid_artifacts import Capacity, Generation, Part, Snapshot, Tiles, Total, registry
 from pydantic import BaseModel
 
 from rootcellar import NOT_STAGED, OUTPUT, OUTPUTS, Cause, Outputs, RetryPolicy, Staged, install
@@ -279,6 +279,37 @@ def held(weather: Path, *, total: Path = OUTPUT) -> dict:
         total.write_text('{"half": "done"}')
         wait_for(sign("never"))
     return {"words": words(weather)}
+
+
+@app.task
+def tiled(station: int, *, tiles: Staged[Tiles] = OUTPUT) -> None:
+    """Hand tiles over; the first delivery then says which process it is, and waits for ever."""
+    for number in range(5):
+        write_tile(tiles, number)
+    pids = sign(f"tiled-{station:03d}")
+    if not pids.exists():
+        pids.write_text(f"{os.getpid()}\n")
+        wait_for(sign("never"))
+    write_tile(tiles, 5)
+    (tiles.path / "last.txt").write_text(f"the last of {station}")
+
+
+@app.task
+def tiled_in_vain(station: int, cause: str, *, tiles: Staged[Tiles] = OUTPUT) -> None:
+    """Hand tiles over and fail."""
+    write_tile(tiles, 0)
+    while (tiles.path / "0.txt").exists():
+        time.sleep(0.01)
+    if cause == "network" and sign(f"vain-{station:03d}").exists():
+        return
+    sign(f"vain-{station:03d}").touch()
+    raise ConnectionResetError if cause == "network" else ValueError(cause)
+
+
+def write_tile(tiles: Staged[Tiles], number: int) -> None:
+    path = tiles.path / f"{number}.txt"
+    path.write_text(f"tile {number} of {tiles.artifact.station}")
+    tiles.add(path)
 
 
 @app.task

@@ -89,7 +89,7 @@ class Grid:
 
     @property
     def cache(self) -> Path:
-        return self.deployment.settings.cache_folder / "v1"
+        return self.deployment.settings.cache_folder / "v2"
 
     def sign(self, name: str) -> Path:
         return self.folder / "signs" / name

@@ -293,4 +293,4 @@ def test_workdir_is_gone(project):
     leaves_things.apply(args=[1]).get()
 
     assert not seen[0].exists()
-    assert list((project.settings.cache_folder / "v1" / "work").iterdir()) == []
+    assert list((project.settings.cache_folder / "v2" / "work").iterdir()) == []

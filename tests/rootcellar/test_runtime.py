@@ -100,7 +100,7 @@ def test_dead_runs_are_marked_lost(project, dead_run):
     """The first session of a process reclaims what dead processes left, and tells the catalog."""
     uid = dead_run()
     with current_runtime().session("another", reporter("off")):
-        left = [path.name for path in (project.settings.cache_folder / "v1" / "work").iterdir()]
+        left = [path.name for path in (project.settings.cache_folder / "v2" / "work").iterdir()]
 
     assert project.catalog.run(uid).state == "lost"
     assert left == ["another"]

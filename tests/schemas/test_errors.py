@@ -18,7 +18,7 @@ WHOLE = {
     "uri": "raw://weather/03.dat",
     "remedy": "Look elsewhere",
 }
-TRANSIENT = {"StoreUnavailable", "ObjectChanged", "CatalogUnavailable"}
+TRANSIENT = {"CacheFull", "StoreUnavailable", "ObjectChanged", "CatalogUnavailable"}
 
 
 def parts(error):

@@ -32,10 +32,10 @@ def workdir(cache):
 
 
 def test_an_input_is_the_cached_file_itself(workdir, cached):
-    """A placed file is a read-only link, under its argument, place and name."""
+    """A placed file is a read-only link, under its name."""
     path = workdir.place(cached, argument="weather", ordinal=2, name="03.dat")
 
-    assert workdir.path / "in" / "weather" / "2" / "03.dat" == path
+    assert workdir.path / "03.dat" == path
     assert path.samefile(cached.path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
     assert stat.S_IMODE(workdir.path.stat().st_mode) == 0o700
@@ -173,7 +173,7 @@ CHURN = """
         workdir = Workdir(cache, f"{sys.argv[2]}-{number}")
         workdir.reserve("out", "x").write_text("x")
         assert not [uid for uid in sweep(cache)]
-        assert (workdir.path / "out" / "out" / "0" / "x").read_text() == "x"
+        assert (workdir.path / "out" / "x").read_text() == "x"
         workdir.close()
 """
 

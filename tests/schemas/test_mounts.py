@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rootcellar.catalog.mounts import network_file_system
+from rootcellar.schemas.mounts import network_file_system
 
 TABLE = """\
 22 1 8:1 / / rw - ext4 /dev/root rw

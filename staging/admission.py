@@ -1,0 +1,123 @@
+"""Admission: bytes are reserved before the first of them comes, or refused with the numbers."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.staging.amount import spelled
+
+if TYPE_CHECKING:
+    from rootcellar.staging.eviction import Evictor, Tally
+    from rootcellar.staging.space import Ledger, Reservation
+
+__all__ = ["Admission", "no_space"]
+
+_LOOK_SECONDS = 0.05
+_TRY_SECONDS = 1.0
+_BUSY_SHARE = 4
+_REMEDY = (
+    "Set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more, or cache_dir (ROOTCELLAR_CACHE_DIR) to a "
+    "larger disk"
+)
+_REMEDY_LARGE = f"{_REMEDY}; or read it without staging: Annotated[Staged[T], STREAMED]"
+_REMEDY_LATER = f"Try again when runs on this host have ended. {_REMEDY}"
+
+
+class Admission:
+    """Lets bytes into the cache below one root."""
+
+    def __init__(self, root: str, ledger: Ledger, evictor: Evictor) -> None:
+        self._root = root
+        self._ledger = ledger
+        self._evictor = evictor
+
+    def reserve(self, size_bytes: int, folder: str, uri: str = "") -> Reservation:
+        """Reserve bytes, evicting what has to go and waiting for runs to release what may not.
+
+        Args:
+            size_bytes: Of what is to come.
+            folder: A scratch folder of this process.
+            uri: What it is for, for errors.
+
+        Raises:
+            CacheFull: Runs held too much for as long as we waited.
+            CacheUnusable: It is more than the whole budget.
+        """
+        end = time.monotonic() + self._ledger.limits.wait_seconds
+        while True:
+            reservation = self._ledger.reserve(size_bytes, folder)
+            if reservation is not None:
+                return reservation
+            self._refuse_larger(size_bytes, uri)
+            started = time.monotonic()
+            tally = self._evictor.make_room(size_bytes)
+            if tally is None:
+                continue
+            ended = time.monotonic()
+            if ended >= end:
+                raise self.full(size_bytes, uri, tally)
+            # Counting a million entries takes seconds: then look less often.
+            self._wait_for_release(min(end, ended + _TRY_SECONDS + _BUSY_SHARE * (ended - started)))
+
+    def make_room(self, size_bytes: int) -> None:
+        """Evict for bytes that are on the disk already.
+
+        Raises:
+            CacheFull: There is no room now; nobody waits for any.
+            CacheUnusable: They are more than the whole budget.
+        """
+        self._refuse_larger(size_bytes, "")
+        tally = self._evictor.make_room(size_bytes, written=True)
+        if tally is not None:
+            raise self.full(size_bytes, "", tally)
+
+    def full(self, size_bytes: int, uri: str, tally: Tally | None = None) -> CacheFull:
+        """Return the error that says what is needed, what is there, and who has it."""
+        with self._ledger.opened() as account:
+            budget = self._ledger.budget_bytes(account)
+            floor = self._ledger.floor_bytes(account)
+        parts = [f"it needs {spelled(size_bytes)}", f"the budget is {spelled(budget)}"]
+        if tally is not None:
+            parts.append(f"{spelled(tally.leased_bytes)} of it are in use by runs")
+            parts.append(f"{spelled(tally.reserved_bytes)} are reserved")
+        parts.append(
+            f"{spelled(account.free_bytes)} of the disk are free, of which "
+            f"{spelled(floor)} stay free"
+        )
+        problem = f"the host's cache has no room now: {', '.join(parts)}"
+        return CacheFull(problem, "", uri, _REMEDY_LATER)
+
+    def _refuse_larger(self, size_bytes: int, uri: str) -> None:
+        with self._ledger.opened() as account:
+            budget = self._ledger.budget_bytes(account)
+            most = min(budget, account.disk_bytes - self._ledger.floor_bytes(account))
+        if size_bytes > most:
+            raise CacheUnusable(
+                f"it has {spelled(size_bytes)}, and the cache's budget is {spelled(most)}",
+                "",
+                uri,
+                _REMEDY_LARGE,
+            )
+
+    def _wait_for_release(self, end: float) -> None:
+        """Return when a workdir was removed or bytes were given back, or at the end."""
+        before = self._changes()
+        while time.monotonic() < end and self._changes() == before:
+            time.sleep(_LOOK_SECONDS)
+
+    def _changes(self) -> tuple[int, int]:
+        paths = (f"{self._root}/ended", f"{self._root}/usage")
+        first, second = (os.stat(path).st_mtime_ns for path in paths)
+        return first, second
+
+
+def no_space(error: OSError) -> CacheFull:
+    """Return the error for a disk that was full though the ledger had room."""
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return CacheFull(
+        f"the disk of the host's cache is full: {reason}",
+        remedy=f"Free some of that disk. {_REMEDY}",
+    )

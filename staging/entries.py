@@ -1,0 +1,176 @@
+"""The entries of the cache: read-only files below `cas` whose digest is their name.
+
+Paths are strings here: this is done for each of a hundred thousand members of a folder, and
+`pathlib` takes as long as the system calls do.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.digest import Digest
+from rootcellar.staging.epoch import is_mark, mark, mark_ns, note_release
+from rootcellar.staging.transfer import digest_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Entries", "Entry", "EntryState", "state_of"]
+
+_HASHABLE = frozenset({"sha256"})
+
+
+class EntryState(Enum):
+    """What an entry looks like, without reading it."""
+
+    ABSENT = "absent"
+    GOOD = "good"
+    UNVERIFIED = "unverified"
+    """Made before the host was started: its bytes must be read once."""
+    DAMAGED = "damaged"
+    """Written to, cut off, or no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as it lies there.
+
+    Attributes:
+        links: More than one: a run holds it.
+        released_ns: When a run last let go of it, or when it was made.
+    """
+
+    digest: Digest
+    size_bytes: int
+    state: EntryState
+    links: int
+    released_ns: int
+    inode: int
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether a run holds it, so that removing it would free nothing."""
+        return self.links > 1
+
+
+class Entries:
+    """The folder `cas` below the root of a cache. Knows nothing of space or locks."""
+
+    def __init__(self, root: str) -> None:
+        self._top = f"{root}/cas"
+
+    def path(self, digest: Digest) -> str:
+        """Return where the entry of that digest is, or would be."""
+        algorithm, _, digits = digest.partition(":")
+        return f"{self._top}/{algorithm}/{digits[:2]}/{digits}"
+
+    def path_of_name(self, name: str) -> str:
+        """Return the path of the entry that was moved away as `<algorithm>-<hex>`."""
+        algorithm, digits = name.split("-")[:2]
+        return f"{self._top}/{algorithm}/{digits[:2]}/{digits}"
+
+    def state(self, digest: Digest, size_bytes: int) -> EntryState:
+        """Look at the entry that has this digest and must have this size."""
+        try:
+            status = os.lstat(self.path(digest))
+        except FileNotFoundError:
+            return EntryState.ABSENT
+        return state_of(status) if status.st_size == size_bytes else EntryState.DAMAGED
+
+    def enter(self, temp: str, digest: Digest) -> str:
+        """Make a whole file the entry of its digest, at once, and return its path."""
+        os.chmod(temp, 0o444)
+        mark(temp, _now_ns(temp))
+        path = self.path(digest)
+        # Should one be there already, its bytes are the same, and who linked it keeps the old.
+        try:
+            os.rename(temp, path)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.rename(temp, path)
+        return path
+
+    def enter_link(self, file: str, digest: Digest) -> str:
+        """Make a file of a workdir, which stays there, the entry of its digest, at once."""
+        os.chmod(file, 0o444)
+        mark(file, _now_ns(file))
+        path = self.path(digest)
+        try:
+            os.link(file, path, follow_symlinks=False)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.link(file, path, follow_symlinks=False)
+        return path
+
+    def verify(self, digest: Digest) -> bool:
+        """Read an entry; mark it as of this boot if its bytes are right, and tell whether.
+
+        Raises:
+            FileNotFoundError: It was evicted meanwhile.
+        """
+        path = self.path(digest)
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or digest.algorithm not in _HASHABLE:
+            return False
+        found = digest_file(Path(path))
+        note_release(path, status.st_atime_ns)  # that we read it is no use of it
+        # Written to while it was read: the time is then not a mark any more, and stays so.
+        if found != digest or not is_mark(os.lstat(path).st_mtime_ns):
+            return False
+        if status.st_mtime_ns != mark_ns():
+            mark(path, status.st_atime_ns)
+        return True
+
+    def walk(self) -> Iterator[Entry]:
+        """Yield all entries; those that come and go meanwhile perhaps."""
+        for algorithm in _names(self._top):
+            for shard in _names(f"{self._top}/{algorithm}"):
+                for name in _names(f"{self._top}/{algorithm}/{shard}"):
+                    try:
+                        digest = Digest(f"{algorithm}:{name}")
+                        status = os.lstat(self.path(digest))
+                    except (ValueError, FileNotFoundError):
+                        continue
+                    yield Entry(
+                        digest,
+                        status.st_size,
+                        state_of(status),
+                        status.st_nlink if stat.S_ISREG(status.st_mode) else 1,
+                        status.st_atime_ns,
+                        status.st_ino,
+                    )
+
+    def move_away(self, digest: Digest, folder: str) -> str | None:
+        """Take an entry out, whatever it is, and return where it is now; None if it is gone."""
+        target = f"{folder}/{digest.algorithm}-{digest.hex}-{secrets.token_hex(4)}"
+        try:
+            os.rename(self.path(digest), target)
+        except FileNotFoundError:
+            return None
+        return target
+
+
+def state_of(status: os.stat_result) -> EntryState:
+    """Tell from an entry's status what may be thought of its bytes."""
+    if not stat.S_ISREG(status.st_mode):
+        return EntryState.DAMAGED
+    if status.st_mtime_ns == mark_ns():
+        return EntryState.GOOD
+    return EntryState.UNVERIFIED if is_mark(status.st_mtime_ns) else EntryState.DAMAGED
+
+
+def _now_ns(path: str) -> int:
+    return os.lstat(path).st_ctime_ns
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

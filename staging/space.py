@@ -1,0 +1,290 @@
+"""Space of the cache: a budget of bytes, a floor of free space, and bytes kept before they come.
+
+The file `usage` holds how many bytes are entries or reserved, and is changed under a short lock.
+Whatever is killed leaves it too high, never too low, and counting the entries again mends that; so
+it is counted again before anything is evicted or refused, and never when an input is at hand.
+
+A reservation is a file in a scratch folder: it holds the disk's blocks until they are needed, says
+how many bytes are reserved, and goes with its process, as scratch folders do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import functools
+import glob
+import os
+import secrets
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rootcellar.staging.amount import Amount
+from rootcellar.staging.epoch import mark_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["NO_SPACE", "Account", "Ledger", "Reservation", "SpaceLimits", "reserved_bytes"]
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_PREFIX = "reserved-"
+_WIDTH = 32
+_LOW_WATER = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceLimits:
+    """How much of a disk the cache may use.
+
+    Attributes:
+        budget: Of entries and reservations together.
+        floor: What stays free on the file system, for outputs and everybody else.
+        wait_seconds: How long a download waits for runs to release what they hold.
+    """
+
+    budget: Amount = Amount(0, 0.8)
+    floor: Amount = Amount(0, 0.02)
+    wait_seconds: float = 60.0
+
+
+@dataclass(slots=True)
+class Account:
+    """What the ledger says, and the disk.
+
+    Attributes:
+        used_bytes: Entries and reservations; None if it must be counted first.
+        counted_at: When they were last counted, in seconds since 1970.
+        disk_bytes: Size of the file system.
+        free_bytes: Of it.
+    """
+
+    used_bytes: int | None
+    counted_at: int
+    disk_bytes: int
+    free_bytes: int
+
+
+class Ledger:
+    """The file `usage` below the root of a cache. Thread safe.
+
+    Args:
+        root: Of the cache.
+        limits: What to keep to.
+        in_memory: The file system is one in memory, where holding blocks means filling them.
+    """
+
+    def __init__(self, root: str, limits: SpaceLimits, *, in_memory: bool = False) -> None:
+        self.limits = limits
+        self.holds_blocks = not in_memory
+        self._path = f"{root}/usage"
+
+    @contextmanager
+    def opened(self) -> Iterator[Account]:
+        """Hold the ledger's lock; what is changed in the account is written at the end."""
+        file = self._open()
+        try:
+            account = self._read(file)
+            before = (account.used_bytes, account.counted_at)
+            yield account
+            if before != (account.used_bytes, account.counted_at):
+                _write(file, account)
+        finally:
+            os.close(file)
+
+    @contextmanager
+    def entering(self, size_bytes: int) -> Iterator[bool]:
+        """Count bytes that are on the disk, for a short block that makes them an entry.
+
+        The block gets False if they do not fit, and runs with nothing counted.
+        """
+        file = self._open()
+        try:
+            account = self._read(file)
+            fits = self.fits(account, size_bytes, written=True)
+            if fits:
+                account.used_bytes = (account.used_bytes or 0) + size_bytes
+                _write(file, account)  # now: who dies in the block has counted too much
+            yield fits
+        finally:
+            os.close(file)
+
+    def budget_bytes(self, account: Account) -> int:
+        """Return the most that entries and reservations may take."""
+        return self.limits.budget.of(account.disk_bytes)
+
+    def low_water_bytes(self, account: Account) -> int:
+        """Return what eviction leaves used, so that not every download has to evict."""
+        return int(self.budget_bytes(account) * _LOW_WATER)
+
+    def floor_bytes(self, account: Account) -> int:
+        """Return what stays free on the disk."""
+        return self.limits.floor.of(account.disk_bytes)
+
+    def fits(self, account: Account, size_bytes: int, *, written: bool = False) -> bool:
+        """Tell whether so many bytes more keep to the budget and the floor.
+
+        Args:
+            account: As it is now; False where it must be counted first.
+            size_bytes: Of what is to come.
+            written: The bytes are on the disk already, as an output's are.
+        """
+        if account.used_bytes is None:
+            return False
+        if account.used_bytes + size_bytes > self.budget_bytes(account):
+            return False
+        return account.free_bytes - (0 if written else size_bytes) >= self.floor_bytes(account)
+
+    def reserve(self, size_bytes: int, folder: str) -> Reservation | None:
+        """Reserve so many bytes if they fit.
+
+        Args:
+            size_bytes: Of what is to come.
+            folder: A scratch folder of this process, for the reservation's file.
+        """
+        with self.opened() as account:
+            if not self.fits(account, size_bytes) or account.used_bytes is None:
+                return None
+            try:
+                made = Reservation(self, folder, size_bytes)
+            except OSError as error:
+                if error.errno in NO_SPACE:
+                    return None
+                raise
+            account.used_bytes += size_bytes
+        return made
+
+    def give_back(self, size_bytes: int) -> None:
+        """Count so many bytes less."""
+        if size_bytes:
+            with self.opened() as account:
+                if account.used_bytes is not None:
+                    account.used_bytes = max(account.used_bytes - size_bytes, 0)
+
+    def _open(self) -> int:
+        file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+    def _read(self, file: int) -> Account:
+        status = os.fstatvfs(file)
+        disk, free = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+        try:
+            used, counted_at, epoch = map(int, os.pread(file, 3 * _WIDTH, 0).split())
+        except ValueError:
+            used, counted_at, epoch = -1, 0, 0
+        # After a loss of power the file may be older than the entries.
+        is_known = used >= 0 and epoch == mark_ns()
+        return Account(used if is_known else None, counted_at, disk, free)
+
+
+class Reservation:
+    """Bytes that are kept for files about to be written. Thread safe.
+
+    A file's bytes are drawn before it is written. Then they are kept, as an entry counts, or put
+    back. What was neither drawn nor kept is given back at the end.
+    """
+
+    def __init__(self, ledger: Ledger, folder: str, size_bytes: int) -> None:
+        self._ledger = ledger
+        self._guard = threading.Lock()
+        self._left = self._held = size_bytes
+        self._path = f"{folder}/{_PREFIX}{secrets.token_hex(8)}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
+        self._file = os.open(self._path, flags, 0o600)
+        try:
+            self._note()
+            if ledger.holds_blocks:
+                _allocate(self._file, size_bytes)
+        except BaseException:
+            os.close(self._file)
+            os.unlink(self._path)
+            raise
+
+    def draw(self, size_bytes: int) -> bool:
+        """Take bytes to write a file with; False if not so many are left."""
+        with self._guard:
+            if size_bytes > self._left or self._file < 0:
+                return False
+            self._left -= size_bytes
+            # Its blocks go back to the disk, for the file to take them.
+            os.ftruncate(self._file, max(self._left, _WIDTH))
+            return True
+
+    def keep(self, size_bytes: int) -> None:
+        """Note that bytes which were drawn are an entry now."""
+        with self._guard:
+            self._held -= size_bytes
+            if self._file >= 0:
+                self._note()
+
+    def put_back(self, size_bytes: int) -> None:
+        """Note that bytes which were drawn were not written, or were removed again."""
+        with self._guard:
+            self._left += size_bytes
+
+    def close(self) -> None:
+        """Give back what is not kept. Safe to repeat."""
+        with self._guard:
+            if self._file < 0:
+                return
+            file, self._file = self._file, -1
+            held, self._held = self._held, 0
+        os.close(file)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+        with contextlib.suppress(FileNotFoundError):
+            self._ledger.give_back(held)
+
+    def _note(self) -> None:
+        os.pwrite(self._file, str(self._held).ljust(_WIDTH).encode(), 0)
+
+
+def reserved_bytes(root: str) -> int:
+    """Return the bytes of all reservations whose folders are there."""
+    total = 0
+    for pattern in ("tmp/*", "work/*/aside"):
+        for path in glob.iglob(f"{glob.escape(root)}/{pattern}/{_PREFIX}*"):
+            with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
+                total += int(file.read(_WIDTH))
+    return total
+
+
+def now() -> int:
+    """Return the time of day in whole seconds."""
+    return int(time.time())
+
+
+def _write(file: int, account: Account) -> None:
+    used = -1 if account.used_bytes is None else account.used_bytes
+    line = f"{used} {account.counted_at} {mark_ns()}\n".ljust(3 * _WIDTH)
+    os.pwrite(file, line.encode(), 0)
+
+
+@functools.cache
+def _fallocate() -> ctypes._CFuncPtr:
+    function = ctypes.CDLL(None, use_errno=True).fallocate
+    function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    return function
+
+
+def _allocate(file: int, size_bytes: int) -> None:
+    """Hold disk blocks, where the file system can: os.posix_fallocate would write them elsewhere.
+
+    Raises:
+        OSError: There are not so many.
+    """
+    if size_bytes and _fallocate()(file, 0, 0, size_bytes) != 0:
+        code = ctypes.get_errno()
+        # A quota or a limit of this process is told by whoever writes the bytes.
+        if code == errno.ENOSPC:
+            raise OSError(code, os.strerror(code))
