@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from rootcellar.runtime import forget_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +108,30 @@ def test_what_is_not_there_is_told(
 
     assert error["problem"].startswith(problem)
     assert error["exit_code"] == code
+
+
+def test_a_streamed_input_is_shown_as_one(ask, call, filled: Path) -> None:
+    """With what was read by how many requests, the rate, and how many files were on the host."""
+    (filled / ".rootcellar/stores/raw/weather/04.dat").write_text("fog\n" * 100_000)
+    weather = sys.modules["cellar_grid"].Weather(station=4)
+    with weather.open() as file:
+        file.read(10)
+    forget_runtime()
+    uid = ask("runs", "--task", "pull")["runs"][0]["run"]
+    run = ask("show", uid)["run"]
+    shown = call("show", uid, COLUMNS="160").stdout
+
+    assert (0, 1, 65536) == (run["hits"], run["misses"], run["downloaded_bytes"])
+    assert ("streamed", 1) == (run["inputs"][0]["how"], run["inputs"][0]["requests"])
+    assert "streamed" in shown
+    assert "65.5 kB by 1 request" in shown
+    assert "0 of 1 input file on the host (0%)" in shown
+    assert "unread:" in call("show", "weather", "station=4").stdout
+
+
+def test_hits_are_shown(ask, call, filled: Path) -> None:
+    """Of a run, and in the list of runs as a share."""
+    uid = ask("runs", "--state", "succeeded", "--task", "simulate")["runs"][0]["run"]
+
+    assert "1 of 1 input file on the host (100%)" in call("show", uid).stdout
+    assert "100%" in call("runs", COLUMNS="160").stdout
