@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +65,8 @@ class Streams:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._pool: ThreadPoolExecutor | None = None
-        self._files: list[io.IOBase] = []
+        # Weak: a dataset opens a file for each member, and forgets it without closing it.
+        self._files: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pid = os.getpid()
         self._closed = False
 
@@ -108,10 +110,10 @@ class Streams:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rootcellar-stream")
         file = RangeFile(source, self._pool, reads_ahead=reads_ahead)
-        self._keep(file)
+        self._files.add(file)
         return file
 
-    def open_local(self, source: PinnedObject, digest: Digest) -> BinaryIO | None:
+    def open_local(self, source: PinnedObject, digest: Digest) -> _HostFile | None:
         """Return the host's own copy of an object, if it has one; also closed with the run."""
         self._check(source.artifact, source.address.uri)
         path = self._cache.find(digest, source.size_bytes)
@@ -119,15 +121,11 @@ class Streams:
             return None
         try:
             # Open is held: what is evicted now can still be read to its end.
-            file = path.open("rb")
+            file = _HostFile(path)
         except FileNotFoundError:
             return None
-        self._keep(file)
+        self._files.add(file)
         return file
-
-    def _keep(self, file: Any) -> None:
-        self._files = [one for one in self._files if not one.closed]
-        self._files.append(file)
 
     def _check(self, artifact: str, uri: str) -> None:
         if self._closed:
@@ -150,11 +148,17 @@ class Streams:
         self._closed = True
         if self._pid != os.getpid():
             return
-        for file in self._files:
+        for file in list(self._files):
             file.close()
-        self._files = []
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _HostFile(io.FileIO):
+    """A file of the cache; closed without a word when a dataset is done with it."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Member(NamedTuple):
@@ -231,8 +235,7 @@ class StreamedInput:
             BindingError: The run has ended, or this is another process.
             StoreError: The member cannot be had.
         """
-        file = self.open_raw(member)
-        return io.BufferedReader(file, _BUFFER_BYTES) if isinstance(file, RangeFile) else file
+        return io.BufferedReader(self.open_raw(member), _BUFFER_BYTES)
 
     def open_raw(self, member: str = "", *, reads_ahead: bool = True) -> Any:
         """As `open`, without a buffer: for a reader that buffers, or plans its own reading."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from rain_app import Drops, Dump, Rain, Total
 from rootcellar import STREAMED, Digest, RetryPolicy, Staged, install
 from rootcellar.runtime import current_runtime
 from rootcellar.schemas.errors import ArtifactNotFound, BindingError, ObjectChanged
+from rootcellar.staging.range_file import RangeFile
 
 COLUMNS = 40
 ROWS = 4_000
@@ -181,6 +183,32 @@ def test_a_published_folder(app, put, catalog, tmp_path):
     assert ROWS == found
     assert (ref.version, ref.digest) == (read.version.uid, read.version.digest)
     assert "streamed" == read.cache
+
+
+def test_many_members(app, put, catalog, tmp_path):
+    """What a dataset opened and is done with is not held, whether streamed or read on the host."""
+    source = tmp_path / "drops"
+    source.mkdir()
+    for number in range(3):
+        (source / f"{number}.parquet").write_bytes(table_bytes(number))
+    on_host = Drops(town="Aix").push(source)
+    for number in range(12):
+        put(Drops(town="Ulm"), member=f"{number:02d}.parquet")
+    held = []
+
+    @app.task
+    def total(drops: Annotated[Staged[Drops], STREAMED]):
+        found = drops.dataset().to_table(columns=["mm"]).num_rows
+        gc.collect()
+        held.append(sum(isinstance(one, RangeFile) for one in gc.get_objects()))
+        return found
+
+    assert 12 * ROWS == total.apply(kwargs={"drops": "Ulm"}).get()
+    assert 4 > held[0]
+    assert (0, 12) == (catalog.runs()[0].hits, catalog.runs()[0].misses)
+    assert 3 * ROWS == total.apply(kwargs={"drops": on_host}).get()
+    assert (3, 0) == (catalog.runs()[0].hits, catalog.runs()[0].misses)
+    assert 0 == catalog.runs()[0].downloaded_bytes
 
 
 # -- one version --------------------------------------------------------------------------------

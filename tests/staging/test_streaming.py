@@ -228,7 +228,8 @@ def test_a_folder_by_its_manifest(stores, cache, tmp_path):
     with StagingSession(stores, cache, run_uid="run-1") as session:
         stream = session.stream(wanted)
         sizes, digest = stream.sizes(), stream.digest
-        first, last = stream.open("a/1.bin").read(), stream.open("b.bin").read()
+        with stream.open("a/1.bin") as streamed, stream.open("b.bin") as local:
+            first, last = streamed.read(), local.read()
         again = stream.open("a/1.bin").read(1)
         with pytest.raises(ContentError, match="no member 'c'"):
             stream.open("c")
