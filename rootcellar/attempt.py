@@ -177,7 +177,7 @@ class Attempt:
                 for pinned in self._pinned:
                     self._stage_one(pinned, session)
             self._record_inputs()
-            arguments = dict(binding.arguments.arguments)
+            arguments = dict(binding.arguments)
             for bound in binding.inputs:
                 arguments[bound.spec.argument] = deliver(bound, self._arrived(bound))
             self._desk = OutputDesk(binding.outputs, session)
