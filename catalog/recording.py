@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
@@ -115,17 +114,13 @@ _ENDED = (
     *("state", "ended_at", "stage_in_ms", "body_ms", "stage_out_ms"),
     *("downloaded_bytes", "uploaded_bytes", "reuse_key", "reused_run"),
 )
+# A run taken for lost may still report its end: the report knows better.
 _END = (
     update(run)
-    .where(run.c.id == bindparam("of_run"))
+    .where(run.c.uid == bindparam("of_uid"), run.c.state.in_([RunState.RUNNING, RunState.LOST]))
     .values({name: bindparam(f"new_{name}") for name in _ENDED})
+    .returning(run.c.id)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    row_id: int
-    is_final: bool
 
 
 def _start(connection: Executes, row: Mapping[str, Any]) -> None:
@@ -142,29 +137,28 @@ def _finish(
     versions: Sequence[VersionRecord],
     types: Mapping[str, int],
 ) -> None:
-    opened = _open(connection, record)
-    if opened.is_final:
+    row_id = _end(connection, record)
+    if row_id is None:
         return
     ids = ensure_versions(connection, versions, types) if versions else {}
     made = [item.version for item in record.outputs if item.mode == "created"]
-    claim(connection, opened.row_id, made)
-    insert_missing(connection, run_input, _input_rows(opened.row_id, record, ids))
-    insert_missing(connection, run_output, _output_rows(opened.row_id, record, ids))
+    claim(connection, row_id, made)
+    insert_missing(connection, run_input, _input_rows(row_id, record, ids))
+    insert_missing(connection, run_output, _output_rows(row_id, record, ids))
     if record.error is not None:
-        insert_missing(connection, run_error, [_error_row(opened.row_id, record.error)])
-    connection.execute(_END, {"of_run": opened.row_id, **_end_row(record)})
+        insert_missing(connection, run_error, [_error_row(row_id, record.error)])
 
 
-def _open(connection: Executes, record: RunEnded) -> _Open:
-    """Lock the run's row; make one if its start is still on its way."""
-    wanted = {"of_uid": record.uid}
-    found = connection.execute(_LOCKED, wanted).first()
-    if found is None:
+def _end(connection: Executes, record: RunEnded) -> int | None:
+    """Lock the run's row and enter its end; return its id, or None if it has ended before."""
+    row = {"of_uid": record.uid, **_end_row(record)}
+    ended: int | None = connection.execute(_END, row).scalar()
+    if ended is None and connection.execute(_LOCKED, {"of_uid": record.uid}).first() is None:
+        # Its start is still on its way.
         stub = {**_NOT_STARTED, "uid": record.uid, "started_at": record.ended_at}
         insert_missing(connection, run, [stub])
-        found = connection.execute(_LOCKED, wanted).one()
-    # A run taken for lost may still report its end: the report knows better.
-    return _Open(found.id, found.state not in {RunState.RUNNING, RunState.LOST})
+        ended = connection.execute(_END, row).scalar()
+    return ended
 
 
 def _versions(record: RunEnded) -> list[VersionRecord]:
