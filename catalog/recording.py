@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select, update
 
 from rootcellar.catalog.identities import Identities
+from rootcellar.catalog.refs import remember
 from rootcellar.catalog.tables import run, run_error, run_input, run_output
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
 from rootcellar.catalog.versioning import claim, ensure_versions
@@ -34,11 +35,15 @@ class Recorder:
 
     Every method is safe to repeat: a record that was entered before changes nothing. Records of a
     run may arrive in any order.
+
+    Args:
+        known: Row ids of versions by uid, as far as this process has met them.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, known: dict[str, int]) -> None:
         self._database = database
         self._identities = Identities(database)
+        self._known = known
 
     def declare(self, types: Iterable[TypeRecord]) -> None:
         """Enter the current definitions of these types."""
@@ -49,11 +54,24 @@ class Recorder:
         row = self._start_row(record)
         self._database.record(lambda connection: _start(connection, row))
 
-    def finish_run(self, record: RunEnded) -> None:
-        """Enter how a run ended, with everything it read and made."""
+    def finish_run(self, record: RunEnded, started: RunStarted | None = None) -> None:
+        """Enter how a run ended, with everything it read and made; its start too, if given."""
         versions = _versions(record)
-        types = self._identities.types({version.ref.type for version in versions})
-        self._database.record(lambda connection: _finish(connection, record, versions, types))
+        known = {uid: self._known[uid] for uid in versions if uid in self._known}
+        missing = [version for uid, version in versions.items() if uid not in known]
+        types = self._identities.types({version.ref.type for version in missing})
+        row = None if started is None else {**self._start_row(started), **_end_row(record)}
+
+        def work(connection: Executes) -> Mapping[str, int]:
+            row_id = _enter_end(connection, record, row)
+            if row_id is None:
+                return {}
+            ids = ensure_versions(connection, missing, types) if missing else {}
+            _finish(connection, row_id, record, {**known, **ids})
+            return ids
+
+        # Only what is committed may be remembered.
+        remember(self._known, self._database.record(work))
 
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""
@@ -131,39 +149,42 @@ def _start(connection: Executes, row: Mapping[str, Any]) -> None:
     connection.execute(update(run).where(stub).values(started))
 
 
-def _finish(
-    connection: Executes,
-    record: RunEnded,
-    versions: Sequence[VersionRecord],
-    types: Mapping[str, int],
-) -> None:
-    row_id = _end(connection, record)
-    if row_id is None:
-        return
-    ids = ensure_versions(connection, versions, types) if versions else {}
-    made = [item.version for item in record.outputs if item.mode == "created"]
-    claim(connection, row_id, made)
+def _finish(connection: Executes, row_id: int, record: RunEnded, ids: Mapping[str, int]) -> None:
+    if record.outputs:
+        made = [item.version for item in record.outputs if item.mode == "created"]
+        claim(connection, row_id, made)
+        insert_missing(connection, run_output, _output_rows(row_id, record, ids))
     insert_missing(connection, run_input, _input_rows(row_id, record, ids))
-    insert_missing(connection, run_output, _output_rows(row_id, record, ids))
     if record.error is not None:
         insert_missing(connection, run_error, [_error_row(row_id, record.error)])
 
 
-def _end(connection: Executes, record: RunEnded) -> int | None:
-    """Lock the run's row and enter its end; return its id, or None if it has ended before."""
-    row = {"of_uid": record.uid, **_end_row(record)}
-    ended: int | None = connection.execute(_END, row).scalar()
+def _enter_end(connection: Executes, record: RunEnded, row: Mapping[str, Any] | None) -> int | None:
+    """Lock the run's row and enter its end; return its id, or None if it has ended before.
+
+    Args:
+        row: The whole row, if the run's start was handed over with its end.
+    """
+    if row is not None and (inserted := insert_new(connection, run, [row], run.c.id)):
+        return int(inserted[0].id)
+    end = {f"new_{name}": value for name, value in _end_row(record).items()}
+    end["of_uid"] = record.uid
+    ended: int | None = connection.execute(_END, end).scalar()
     if ended is None and connection.execute(_LOCKED, {"of_uid": record.uid}).first() is None:
         # Its start is still on its way.
         stub = {**_NOT_STARTED, "uid": record.uid, "started_at": record.ended_at}
         insert_missing(connection, run, [stub])
-        ended = connection.execute(_END, row).scalar()
+        ended = connection.execute(_END, end).scalar()
     return ended
 
 
-def _versions(record: RunEnded) -> list[VersionRecord]:
-    read = [item.version for item in record.inputs if item.version is not None]
-    return read + [item.version for item in record.outputs]
+def _versions(record: RunEnded) -> dict[str, VersionRecord]:
+    found = {
+        item.version.ref.version: item.version for item in record.inputs if item.version is not None
+    }
+    for item in record.outputs:
+        found[item.version.ref.version] = item.version
+    return found
 
 
 def _input_rows(run_id: int, record: RunEnded, ids: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -210,15 +231,15 @@ def _error_row(run_id: int, error: ErrorRecord) -> dict[str, Any]:
 
 def _end_row(record: RunEnded) -> dict[str, Any]:
     return {
-        "new_state": record.state,
-        "new_ended_at": record.ended_at,
-        "new_stage_in_ms": _ms(record.phases.stage_in),
-        "new_body_ms": _ms(record.phases.body),
-        "new_stage_out_ms": _ms(record.phases.stage_out),
-        "new_downloaded_bytes": record.downloaded_bytes,
-        "new_uploaded_bytes": record.uploaded_bytes,
-        "new_reuse_key": record.reuse_key or None,
-        "new_reused_run": record.reused_run or None,
+        "state": record.state,
+        "ended_at": record.ended_at,
+        "stage_in_ms": _ms(record.phases.stage_in),
+        "body_ms": _ms(record.phases.body),
+        "stage_out_ms": _ms(record.phases.stage_out),
+        "downloaded_bytes": record.downloaded_bytes,
+        "uploaded_bytes": record.uploaded_bytes,
+        "reuse_key": record.reuse_key or None,
+        "reused_run": record.reused_run or None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.ref import Pin, Ref
 
-__all__ = ["Refs"]
+__all__ = ["Refs", "remember"]
+
+_T = TypeVar("_T")
 
 _MANY = 10_000
 
 _HERE = (
-    select(t.version.c.uid)
+    select(t.version.c.uid, t.version.c.id)
     .join(t.location, t.location.c.version_id == t.version.c.id)
     .where(
         t.location.c.uri_digest == bindparam("place"),
@@ -34,7 +36,7 @@ _HERE = (
 _BY_VERSION = _HERE
 _BY_ETAG = _HERE.where(t.location.c.pin_etag == bindparam("etag"))
 _HEAD = (
-    select(t.version.c.uid)
+    select(t.version.c.uid, t.version.c.id)
     .join(t.artifact_head, t.artifact_head.c.version_id == t.version.c.id)
     .join(t.artifact, t.artifact.c.id == t.artifact_head.c.artifact_id)
     .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
@@ -50,10 +52,14 @@ class Refs:
 
     Args:
         load: Reads the ref of the version with a uid.
+        ids: Told the row id of each version that is met, by uid.
     """
 
-    def __init__(self, database: Database, load: Callable[[str], Ref | None]) -> None:
+    def __init__(
+        self, database: Database, load: Callable[[str], Ref | None], *, ids: dict[str, int]
+    ) -> None:
         self._database = database
+        self._ids = ids
         self._load = load
         self._known: dict[str, Ref] = {}
 
@@ -72,16 +78,23 @@ class Refs:
 
     def _found(self, query: Any, wanted: Mapping[str, Any]) -> Ref | None:
         def find(connection: Executes) -> Any:
-            return connection.execute(query, wanted).scalar()
+            return connection.execute(query, wanted).first()
 
-        uid: str | None = self._database.look(find)
-        if uid is None:
+        row = self._database.look(find)
+        if row is None:
             return None
+        uid: str = row.uid
         ref = self._known.get(uid)
-        if ref is None:
+        if ref is None or uid not in self._ids:
             ref = self._load(uid)
             if ref is not None:
-                if len(self._known) >= _MANY:
-                    self._known.clear()
-                self._known[uid] = ref
+                remember(self._known, {uid: ref})
+                remember(self._ids, {uid: row.id})
         return ref
+
+
+def remember(known: dict[str, _T], more: Mapping[str, _T]) -> None:
+    """Add to what a process knows by uid, and forget all of it when that grows too much."""
+    if len(known) > _MANY:
+        known.clear()
+    known.update(more)
