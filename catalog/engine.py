@@ -7,7 +7,7 @@ import random
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -106,6 +106,9 @@ class Database:
     @property
     def engine(self) -> Engine:
         """This process's engine."""
+        engine = self._engine
+        if engine is not None and self._pid == os.getpid():
+            return engine
         with self._guard:
             if self._engine is None or self._pid != os.getpid():
                 if self._engine is not None:
@@ -166,37 +169,38 @@ class Database:
     ) -> _T:
         """Use a connection that this process keeps; a new one if the server closed it meanwhile."""
         engine = self.engine
+        held: Held | None = None
         while True:
             is_kept = bool(self._idle)
-            held = self._take(engine)
             try:
+                held = self._take(engine)
                 if self.is_sqlite:
                     self._refuse_replaced()
                 done = use(held, work)
             except engine.dialect.loaded_dbapi.Error as error:
-                was_closed = bool(getattr(held.connection, "closed", False))
-                held.close()
+                was_closed = held is not None and bool(getattr(held.connection, "closed", False))
+                _close(held)
                 if not (is_kept and was_closed):
                     with self._translated():
                         raise _as_sqlalchemys(error) from error
             except BaseException:
-                held.close()
+                _close(held)
                 raise
             else:
                 self._give_back(held)
                 return done
 
     def _take(self, engine: Engine) -> Held:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            with self._translated():
-                pooled = engine.raw_connection()
-                pooled.detach()
-            connection: Any = pooled.dbapi_connection
-            if not self.is_sqlite:
-                connection.autocommit = True
-            return Held(connection, engine.dialect)
+        if self._idle:
+            with suppress(IndexError):  # another thread was faster
+                return self._idle.pop()
+        with self._translated():
+            pooled = engine.raw_connection()
+        pooled.detach()
+        connection: Any = pooled.dbapi_connection
+        if not self.is_sqlite:
+            connection.autocommit = True
+        return Held(connection, engine.dialect)
 
     def _give_back(self, held: Held) -> None:
         # Of more than a few threads at once, the others open one each time.
@@ -382,6 +386,11 @@ def _in_transaction(held: Held, work: Callable[[Executes], _T]) -> _T:
 
 def _by_itself(held: Held, work: Callable[[Executes], _T]) -> _T:
     return work(held)
+
+
+def _close(held: Held | None) -> None:
+    if held is not None:
+        held.close()
 
 
 def _as_sqlalchemys(error: BaseException) -> DBAPIError:

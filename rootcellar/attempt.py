@@ -73,12 +73,12 @@ class Attempt:
         self._session: StagingSession | None = None
 
     def begin(self) -> None:
-        """Write the run's first row, in one transaction.
+        """Write the run's first row, or keep it on this host while the run is short.
 
         Raises:
             CatalogUnavailable: Nothing has happened yet.
         """
-        self._runtime.catalog.start_run(self.started)
+        self._runtime.starts.begin(self.started)
 
     def session(self) -> StagingSession:
         """Return the run's staging session, to be entered with `with`.
@@ -283,7 +283,7 @@ class Attempt:
     def _end(self, state: RunState, error: ErrorRecord | None = None) -> None:
         seconds = self._ledger.seconds
         self._ledger.phase = "record"
-        self._runtime.catalog.finish_run(
+        self._runtime.starts.finish(
             RunEnded(
                 uid=self.started.uid,
                 state=state,
