@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import create_engine, event, exc
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
-    ArgumentError,
     DBAPIError,
     InterfaceError,
     OperationalError,
@@ -26,12 +24,13 @@ from sqlalchemy.exc import (
 from rootcellar.catalog.canonical import clean_text
 from rootcellar.catalog.held import Held
 from rootcellar.catalog.mounts import network_file_system
+from rootcellar.catalog.url import database_url
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import Connection, Engine
 
     from rootcellar.catalog.held import Executes
 
@@ -79,7 +78,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = _checked(url)
+        self._url = database_url(url)
         self._file_path = Path(str(self._url.database))
         self._guard = threading.Lock()
         self._engine: Engine | None = None
@@ -301,28 +300,6 @@ class Database:
                 f"the catalog {self.shown_url} refused: {_reason(error)}",
                 remedy="Run `rootcellar doctor`",
             ) from error
-
-
-def _checked(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise CatalogError(
-            "the catalog's URL cannot be read",
-            remedy="Use sqlite:////absolute/path.sqlite or postgresql://user@host/name",
-        ) from error
-    name = parsed.get_backend_name()
-    if name in {"postgresql", "postgres"}:
-        # Named, because the default driver differs between SQLAlchemy 2.0 and 2.1.
-        return parsed.set(drivername="postgresql+psycopg")
-    if name == "sqlite" and parsed.database and parsed.database != ":memory:":
-        return parsed.set(drivername="sqlite+pysqlite")
-    raise CatalogError(
-        f"a catalog cannot be kept in {parsed.drivername!r} without a file"
-        if name == "sqlite"
-        else f"a catalog cannot be kept in {parsed.drivername!r}",
-        remedy="Use sqlite:////absolute/path.sqlite or postgresql://user@host/name",
-    )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
