@@ -40,7 +40,7 @@ class Runtime:
         self.host = socket.gethostname()
         self.stores = stores_of(settings)
         self.catalog = Catalog(settings.catalog)
-        self.starts = Starts(self.catalog, settings.cache_folder / "v1" / "runs")
+        self.starts = Starts(self.catalog, lambda: self.cache.root / "runs")
         self._pid = os.getpid()
         self._declared: set[str] = set()
         self._sweep_due = 0.0

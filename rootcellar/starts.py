@@ -15,11 +15,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import CatalogError
+from rootcellar.schemas.errors import CacheUnusable, CatalogError
 from rootcellar.schemas.record import CodeIdentity, Environment, RunStarted
 from rootcellar.staging.host_note import HostNote, sweep_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rootcellar.catalog.catalog import Catalog
@@ -54,10 +55,10 @@ class Starts:
 
     Args:
         catalog: Where runs are entered.
-        folder: Where notes are kept on this host.
+        folder: Gives where notes are kept on this host.
     """
 
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
+    def __init__(self, catalog: Catalog, folder: Callable[[], Path]) -> None:
         self._catalog = catalog
         self._folder = folder
         self._kept: dict[str, _Kept] = {}
@@ -108,6 +109,7 @@ class Starts:
 
         Raises:
             CatalogUnavailable: Those that could not be entered stay for the next sweep.
+            CacheUnusable: There is no place for notes.
         """
         lost: list[str] = []
 
@@ -118,7 +120,7 @@ class Starts:
                 if self._catalog.mark_lost([record.uid]):
                     lost.append(record.uid)
 
-        sweep_notes(self._folder, found)
+        sweep_notes(self._folder(), found)
         return tuple(sorted(lost))
 
     def close(self) -> None:
@@ -131,7 +133,7 @@ class Starts:
         try:
             note = self._note(record.environment)
             note.write(_text(record))
-        except OSError:
+        except (OSError, CacheUnusable):
             return None
         return note
 
@@ -145,7 +147,7 @@ class Starts:
                 return note
             note.close()
         head = None if environment is None else asdict(environment)
-        return HostNote(self._folder, json.dumps(head).encode())
+        return HostNote(self._folder(), json.dumps(head).encode())
 
     def _entered(self, uid: str) -> None:
         kept = self._kept.pop(uid, None)

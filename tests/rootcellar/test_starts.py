@@ -59,7 +59,7 @@ def catalog(tmp_path):
 
 @pytest.fixture
 def starts(catalog, tmp_path):
-    starts = Starts(catalog, tmp_path / "runs")
+    starts = Starts(catalog, lambda: tmp_path / "runs")
     yield starts
     starts.close()
 
@@ -160,7 +160,7 @@ def test_a_catalog_that_comes_back_learns_of_the_run(warm, catalog, monkeypatch)
 def test_a_host_that_cannot_keep_notes_enters_at_once(catalog, tmp_path):
     """A full or forbidden disk costs a transaction, not the row."""
     (tmp_path / "file").touch()
-    starts = Starts(catalog, tmp_path / "file")
+    starts = Starts(catalog, lambda: tmp_path / "file")
     starts._reached = time.monotonic()
     start = a_start()
     starts.begin(start)
@@ -174,7 +174,7 @@ from pathlib import Path
 import test_starts
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.starts import Starts
-starts = Starts(Catalog(sys.argv[1]), Path(sys.argv[2]))
+starts = Starts(Catalog(sys.argv[1]), lambda: Path(sys.argv[2]))
 for wanted in (1, 2):
     start = test_starts.a_start()
     starts.begin(start)
@@ -197,7 +197,7 @@ def test_a_run_killed_before_the_catalog_knew_it_is_lost(tmp_path):
     uid = done.stdout.strip()
     with Catalog(url) as catalog:
         known = [run.uid for run in catalog.runs()]
-        starts = Starts(catalog, tmp_path / "runs")
+        starts = Starts(catalog, lambda: tmp_path / "runs")
         lost = (starts.sweep(), starts.sweep())
         run = catalog.run(uid)
 
