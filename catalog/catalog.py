@@ -101,7 +101,8 @@ class Catalog:
         With `started` the run's start is entered in the same transaction, if it is not there yet.
         """
         self._prepare()
-        self._recorder.finish_run(record, started)
+        if self._recorder.finish_run(record, started):
+            self._refs.forget()
 
     def mark_lost(self, uids: Iterable[str]) -> int:
         """Mark those of these runs that still count as running as lost; return how many."""

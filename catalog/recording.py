@@ -54,8 +54,12 @@ class Recorder:
         row = self._start_row(record)
         self._database.record(lambda connection: _start(connection, row))
 
-    def finish_run(self, record: RunEnded, started: RunStarted | None = None) -> None:
-        """Enter how a run ended, with everything it read and made; its start too, if given."""
+    def finish_run(self, record: RunEnded, started: RunStarted | None = None) -> bool:
+        """Enter how a run ended, with everything it read and made; its start too, if given.
+
+        Returns:
+            Whether there were versions that this process had not met before.
+        """
         versions = _versions(record)
         known = {uid: self._known[uid] for uid in versions if uid in self._known}
         missing = [version for uid, version in versions.items() if uid not in known]
@@ -72,6 +76,7 @@ class Recorder:
 
         # Only what is committed may be remembered.
         remember(self._known, self._database.record(work))
+        return bool(missing)
 
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""

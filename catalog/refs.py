@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import bindparam, select
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Refs", "remember"]
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 _MANY = 10_000
+_FRESH_SECONDS = 1.0
+_NO_ANSWER: tuple[float, None] = (0.0, None)
 
 _HERE = (
     select(t.version.c.uid, t.version.c.id)
@@ -62,11 +66,30 @@ class Refs:
         self._ids = ids
         self._load = load
         self._known: dict[str, Ref] = {}
+        self._answers: dict[tuple[str, str, int], tuple[float, Ref]] = {}
 
     def at(self, uri: str, pin: Pin) -> Ref | None:
-        """Return the ref of the newest version known to be at `uri` in the state `pin`, or None."""
+        """Return the ref of the newest version known to be at `uri` in the state `pin`, or None.
+
+        One that another process recorded in the last second may not be it yet, if an older version
+        stood there in the same state, which is to say with the same bytes.
+        """
         if not pin.etag and not pin.version_id:
             return None
+        asked = (uri, pin.token, pin.size_bytes)
+        since, ref = self._answers.get(asked, _NO_ANSWER)
+        if ref is None or time.monotonic() - since > _FRESH_SECONDS:
+            since = time.monotonic()
+            ref = self._at(uri, pin)
+            if ref is not None:
+                remember(self._answers, {asked: (since, ref)})
+        return ref
+
+    def forget(self) -> None:
+        """Ask again: this process recorded something."""
+        self._answers.clear()
+
+    def _at(self, uri: str, pin: Pin) -> Ref | None:
         wanted = {"place": short_digest(uri), "pinned": pin.version_id, "size": pin.size_bytes}
         if pin.version_id:
             return self._found(_BY_VERSION, wanted)
@@ -93,8 +116,8 @@ class Refs:
         return ref
 
 
-def remember(known: dict[str, _T], more: Mapping[str, _T]) -> None:
-    """Add to what a process knows by uid, and forget all of it when that grows too much."""
+def remember(known: dict[_K, _T], more: Mapping[_K, _T]) -> None:
+    """Add to what a process knows and forget all of it when that grows too much."""
     if len(known) > _MANY:
         known.clear()
     known.update(more)

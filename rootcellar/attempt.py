@@ -67,6 +67,7 @@ class Attempt:
         self._ledger = _Ledger()
         self._pinned: list[Pinned] = []
         self._staged: dict[tuple[str, int], StagedFile] = {}
+        self._records: dict[tuple[str, int], InputRecord] = {}
         self._desk: OutputDesk | None = None
         self._progress = reporter(runtime.settings.progress)
         self._pid = os.getpid()
@@ -191,7 +192,9 @@ class Attempt:
         except RootcellarError as error:
             doing = f"the input {pinned.argument!r} could not be staged"
             raise about(error, pinned.wanted.artifact, doing=doing) from error
-        self._staged[pinned.argument, pinned.ordinal] = staged
+        place = (pinned.argument, pinned.ordinal)
+        self._staged[place] = staged
+        self._records[place] = pinned.record(staged)
 
     @contextmanager
     def _reported(self, doing: str, total_bytes: int | None) -> Iterator[None]:
@@ -210,19 +213,24 @@ class Attempt:
 
     def _record_inputs(self) -> None:
         self._ledger.inputs = [
-            pinned.record(self._staged.get((pinned.argument, pinned.ordinal)))
+            self._records.get((pinned.argument, pinned.ordinal)) or pinned.record(None)
             for pinned in self._pinned
             if self._known(pinned)
         ]
 
     def _arrived(self, bound: BoundInput) -> list[Arrived]:
         arrived = []
-        for pinned in self._pinned:
-            if pinned.argument != bound.spec.argument:
-                continue
-            staged = self._staged.get((pinned.argument, pinned.ordinal))
-            ref = pinned.version(staged).ref if staged else None
-            arrived.append(Arrived(pinned.wanted.artifact, staged.path if staged else None, ref))
+        for ordinal, wanted in enumerate(bound.wanted):
+            place = (bound.spec.argument, ordinal)
+            staged, record = self._staged.get(place), self._records.get(place)
+            version = record.version if record is not None else None
+            arrived.append(
+                Arrived(
+                    wanted.artifact,
+                    staged.path if staged is not None else None,
+                    version.ref if version is not None else None,
+                )
+            )
         return arrived
 
     def stage_out(self, result: object, session: StagingSession) -> bool:
@@ -239,6 +247,8 @@ class Attempt:
         with self.during("stage out"):
             session.check_inputs()
             desk = self._require_desk()
+            if desk.is_empty:
+                return False
             saved = desk.save(result)
             with self._reported("staging out", None):
                 desk.prepare()
@@ -251,8 +261,10 @@ class Attempt:
         in between, nor while the workdir is removed: what is recorded as a success stays one.
         """
         with soft_limit_held():
-            with self.during("stage out"):
-                self._ledger.outputs = self._require_desk().publish()
+            desk = self._require_desk()
+            if not desk.is_empty:
+                with self.during("stage out"):
+                    self._ledger.outputs = desk.publish()
             self._end(RunState.SUCCEEDED)
             if self._session is not None:
                 self._session.close()
