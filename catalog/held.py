@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Executes", "Held", "Rows"]
 
+_LISTS = {list, tuple}
 _REMEMBERED = 256
 """Statements per connection. Those that are built anew for each use must not pile up."""
 
@@ -159,7 +160,7 @@ class Held:
         shape = (
             (statement, *first)
             if statement.is_insert
-            else (statement, *[len(value) for value in first.values() if type(value) is list])
+            else (statement, *[len(value) for value in first.values() if type(value) in _LISTS])
         )
         found = self._compiled.get(shape)
         if found is None:

@@ -71,6 +71,11 @@ _PRESENT = (
     )
     .order_by(version.c.recorded_at, version.c.id)
 )
+_SUPERSEDE = (
+    update(location)
+    .where(location.c.version_id.in_(bindparam("losers", expanding=True)))
+    .values(state=LocationState.SUPERSEDED)
+)
 
 
 class _Sighting(NamedTuple):
@@ -250,8 +255,4 @@ def _supersede(connection: Executes, uri_digests: Sequence[bytes]) -> None:
                 losers.append(newest[place])
             newest[place] = version_id
     for some_losers in chunks(sorted(losers)):
-        connection.execute(
-            update(location)
-            .where(location.c.version_id.in_(some_losers))
-            .values(state=LocationState.SUPERSEDED)
-        )
+        connection.execute(_SUPERSEDE, {"losers": some_losers})
