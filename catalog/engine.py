@@ -177,9 +177,9 @@ class Database:
                     self._refuse_replaced()
                 done = use(held, work)
             except engine.dialect.loaded_dbapi.Error as error:
-                was_closed = held is not None and bool(getattr(held.connection, "closed", False))
+                was_cut = held is not None and held.is_cut_by(error)
                 _close(held)
-                if not (is_kept and was_closed):
+                if not (is_kept and was_cut):
                     with self._translated():
                         raise _as_sqlalchemys(error) from error
             except BaseException:
