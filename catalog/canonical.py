@@ -22,6 +22,8 @@ def clean_text(text: str) -> str:
     """
     if "\0" in text:
         text = text.replace("\0", "\\x00")
+    elif type(text) is not str:
+        text = str.__str__(text)  # drivers take the class itself by a shorter way
     if text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode()

@@ -59,8 +59,9 @@ class Catalog:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
-        self._recorder = Recorder(self._database)
-        self._refs = Refs(self._database, self._ref)
+        known: dict[str, int] = {}
+        self._recorder = Recorder(self._database, known)
+        self._refs = Refs(self._database, self._ref, ids=known)
         self._guard = threading.Lock()
         self._is_ready = False
 
@@ -94,10 +95,14 @@ class Catalog:
         self._prepare()
         self._recorder.start_run(record)
 
-    def finish_run(self, record: RunEnded) -> None:
-        """Enter how a run ended, with everything it read and made; all of it or nothing."""
+    def finish_run(self, record: RunEnded, started: RunStarted | None = None) -> None:
+        """Enter how a run ended, with everything it read and made; all of it or nothing.
+
+        With `started` the run's start is entered in the same transaction, if it is not there yet.
+        """
         self._prepare()
-        self._recorder.finish_run(record)
+        if self._recorder.finish_run(record, started):
+            self._refs.forget()
 
     def mark_lost(self, uids: Iterable[str]) -> int:
         """Mark those of these runs that still count as running as lost; return how many."""

@@ -64,9 +64,13 @@ class CleanText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  # SQLAlchemy's signature
-        """Write out what databases refuse."""
-        return None if value is None else clean_text(value)
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002  # SQLAlchemy's signature
+        """Return what writes out what databases refuse."""
+        return _clean_or_null
+
+
+def _clean_or_null(text: str | None) -> str | None:
+    return None if text is None else clean_text(text)
 
 
 class CleanJson(TypeDecorator[Any]):

@@ -7,14 +7,12 @@ import random
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import create_engine, event, exc
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
-    ArgumentError,
     DBAPIError,
     InterfaceError,
     OperationalError,
@@ -25,13 +23,14 @@ from sqlalchemy.exc import (
 
 from rootcellar.catalog.canonical import clean_text
 from rootcellar.catalog.held import Held
+from rootcellar.catalog.url import database_url
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
 from rootcellar.schemas.mounts import network_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import Connection, Engine
 
     from rootcellar.catalog.held import Executes
 
@@ -79,7 +78,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = _checked(url)
+        self._url = database_url(url)
         self._file_path = Path(str(self._url.database))
         self._guard = threading.Lock()
         self._engine: Engine | None = None
@@ -106,6 +105,9 @@ class Database:
     @property
     def engine(self) -> Engine:
         """This process's engine."""
+        engine = self._engine
+        if engine is not None and self._pid == os.getpid():
+            return engine
         with self._guard:
             if self._engine is None or self._pid != os.getpid():
                 if self._engine is not None:
@@ -166,37 +168,38 @@ class Database:
     ) -> _T:
         """Use a connection that this process keeps; a new one if the server closed it meanwhile."""
         engine = self.engine
+        held: Held | None = None
         while True:
             is_kept = bool(self._idle)
-            held = self._take(engine)
             try:
+                held = self._take(engine)
                 if self.is_sqlite:
                     self._refuse_replaced()
                 done = use(held, work)
             except engine.dialect.loaded_dbapi.Error as error:
-                was_closed = bool(getattr(held.connection, "closed", False))
-                held.close()
-                if not (is_kept and was_closed):
+                was_cut = held is not None and held.is_cut_by(error)
+                _close(held)
+                if not (is_kept and was_cut):
                     with self._translated():
                         raise _as_sqlalchemys(error) from error
             except BaseException:
-                held.close()
+                _close(held)
                 raise
             else:
                 self._give_back(held)
                 return done
 
     def _take(self, engine: Engine) -> Held:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            with self._translated():
-                pooled = engine.raw_connection()
-                pooled.detach()
-            connection: Any = pooled.dbapi_connection
-            if not self.is_sqlite:
-                connection.autocommit = True
-            return Held(connection, engine.dialect)
+        if self._idle:
+            with suppress(IndexError):  # another thread was faster
+                return self._idle.pop()
+        with self._translated():
+            pooled = engine.raw_connection()
+        pooled.detach()
+        connection: Any = pooled.dbapi_connection
+        if not self.is_sqlite:
+            connection.autocommit = True
+        return Held(connection, engine.dialect)
 
     def _give_back(self, held: Held) -> None:
         # Of more than a few threads at once, the others open one each time.
@@ -299,28 +302,6 @@ class Database:
             ) from error
 
 
-def _checked(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise CatalogError(
-            "the catalog's URL cannot be read",
-            remedy="Use sqlite:////absolute/path.sqlite or postgresql://user@host/name",
-        ) from error
-    name = parsed.get_backend_name()
-    if name in {"postgresql", "postgres"}:
-        # Named, because the default driver differs between SQLAlchemy 2.0 and 2.1.
-        return parsed.set(drivername="postgresql+psycopg")
-    if name == "sqlite" and parsed.database and parsed.database != ":memory:":
-        return parsed.set(drivername="sqlite+pysqlite")
-    raise CatalogError(
-        f"a catalog cannot be kept in {parsed.drivername!r} without a file"
-        if name == "sqlite"
-        else f"a catalog cannot be kept in {parsed.drivername!r}",
-        remedy="Use sqlite:////absolute/path.sqlite or postgresql://user@host/name",
-    )
-
-
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own BEGIN is off: it comes too late, and it commits around DDL.
     connection.isolation_level = None
@@ -382,6 +363,11 @@ def _in_transaction(held: Held, work: Callable[[Executes], _T]) -> _T:
 
 def _by_itself(held: Held, work: Callable[[Executes], _T]) -> _T:
     return work(held)
+
+
+def _close(held: Held | None) -> None:
+    if held is not None:
+        held.close()
 
 
 def _as_sqlalchemys(error: BaseException) -> DBAPIError:

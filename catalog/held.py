@@ -8,6 +8,7 @@ third of a millisecond to each, which is more than a whole run may.
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Executes", "Held", "Rows"]
 
+_CUT = ("08", "57P")  # SQLSTATEs: connection exceptions, operator intervention
+_LISTS = {list, tuple}
 _REMEMBERED = 256
 """Statements per connection. Those that are built anew for each use must not pile up."""
 
@@ -150,16 +153,26 @@ class Held:
             pipeline, self._pipeline = self._pipeline, None
             pipeline.__exit__(None, None, None)
 
+    def is_cut_by(self, error: BaseException) -> bool:
+        """Tell whether the server ended the connection, as it does when it is restarted."""
+        state = getattr(error, "sqlstate", None) or ""
+        return state.startswith(_CUT) or bool(getattr(self.connection, "closed", False))
+
     def close(self) -> None:
         """Close the connection, and give up what is not committed. Safe to repeat."""
         self.connection.close()
+        if self._pipeline is not None:
+            pipeline, self._pipeline = self._pipeline, None
+            # Left to the collector, it would log that it was cut.
+            with suppress(self.dialect.loaded_dbapi.Error):
+                pipeline.__exit__(None, None, None)
 
     def compiled(self, statement: Any, first: Mapping[str, Any]) -> _Compiled:
         """Return the statement for parameters with these names and lengths of lists."""
         shape = (
             (statement, *first)
             if statement.is_insert
-            else (statement, *[len(value) for value in first.values() if type(value) is list])
+            else (statement, *[len(value) for value in first.values() if type(value) in _LISTS])
         )
         found = self._compiled.get(shape)
         if found is None:

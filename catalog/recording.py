@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
 
 from rootcellar.catalog.identities import Identities
+from rootcellar.catalog.refs import remember
 from rootcellar.catalog.tables import run, run_error, run_input, run_output
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
 from rootcellar.catalog.versioning import claim, ensure_versions, learn
@@ -35,11 +35,15 @@ class Recorder:
 
     Every method is safe to repeat: a record that was entered before changes nothing. Records of a
     run may arrive in any order.
+
+    Args:
+        known: Row ids of versions by uid, as far as this process has met them.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, known: dict[str, int]) -> None:
         self._database = database
         self._identities = Identities(database)
+        self._known = known
 
     def declare(self, types: Iterable[TypeRecord]) -> None:
         """Enter the current definitions of these types."""
@@ -50,11 +54,32 @@ class Recorder:
         row = self._start_row(record)
         self._database.record(lambda connection: _start(connection, row))
 
-    def finish_run(self, record: RunEnded) -> None:
-        """Enter how a run ended, with everything it read and made."""
+    def finish_run(self, record: RunEnded, started: RunStarted | None = None) -> bool:
+        """Enter how a run ended, with everything it read and made; its start too, if given.
+
+        Returns:
+            Whether there were versions that this process had not met before, or not whole.
+        """
         versions = _versions(record)
-        types = self._identities.types({version.ref.type for version in versions})
-        self._database.record(lambda connection: _finish(connection, record, versions, types))
+        known = {uid: self._known[uid] for uid in versions if uid in self._known}
+        missing = [version for uid, version in versions.items() if uid not in known]
+        learned = [version for version in versions.values() if version.is_learned]
+        types = self._identities.types({version.ref.type for version in missing})
+        row = None if started is None else {**self._start_row(started), **_end_row(record)}
+
+        def work(connection: Executes) -> Mapping[str, int]:
+            row_id = _enter_end(connection, record, row)
+            if row_id is None:
+                return {}
+            ids = ensure_versions(connection, missing, types) if missing else {}
+            if learned:
+                learn(connection, learned, {**known, **ids})
+            _finish(connection, row_id, record, {**known, **ids})
+            return ids
+
+        # Only what is committed may be remembered.
+        remember(self._known, self._database.record(work))
+        return bool(missing or learned)
 
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""
@@ -119,17 +144,13 @@ _ENDED = (
     *("downloaded_bytes", "uploaded_bytes", "reuse_key", "reused_run"),
     *("hits", "misses", "download_ms"),
 )
+# A run taken for lost may still report its end: the report knows better.
 _END = (
     update(run)
-    .where(run.c.id == bindparam("of_run"))
+    .where(run.c.uid == bindparam("of_uid"), run.c.state.in_([RunState.RUNNING, RunState.LOST]))
     .values({name: bindparam(f"new_{name}") for name in _ENDED})
+    .returning(run.c.id)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    row_id: int
-    is_final: bool
 
 
 def _start(connection: Executes, row: Mapping[str, Any]) -> None:
@@ -140,42 +161,42 @@ def _start(connection: Executes, row: Mapping[str, Any]) -> None:
     connection.execute(update(run).where(stub).values(started))
 
 
-def _finish(
-    connection: Executes,
-    record: RunEnded,
-    versions: Sequence[VersionRecord],
-    types: Mapping[str, int],
-) -> None:
-    opened = _open(connection, record)
-    if opened.is_final:
-        return
-    ids = ensure_versions(connection, versions, types) if versions else {}
-    if any(version.is_learned for version in versions):
-        learn(connection, versions, ids)
-    made = [item.version for item in record.outputs if item.mode == "created"]
-    claim(connection, opened.row_id, made)
-    insert_missing(connection, run_input, _input_rows(opened.row_id, record, ids))
-    insert_missing(connection, run_output, _output_rows(opened.row_id, record, ids))
+def _finish(connection: Executes, row_id: int, record: RunEnded, ids: Mapping[str, int]) -> None:
+    if record.outputs:
+        made = [item.version for item in record.outputs if item.mode == "created"]
+        claim(connection, row_id, made)
+        insert_missing(connection, run_output, _output_rows(row_id, record, ids))
+    insert_missing(connection, run_input, _input_rows(row_id, record, ids))
     if record.error is not None:
-        insert_missing(connection, run_error, [_error_row(opened.row_id, record.error)])
-    connection.execute(_END, {"of_run": opened.row_id, **_end_row(record)})
+        insert_missing(connection, run_error, [_error_row(row_id, record.error)])
 
 
-def _open(connection: Executes, record: RunEnded) -> _Open:
-    """Lock the run's row; make one if its start is still on its way."""
-    wanted = {"of_uid": record.uid}
-    found = connection.execute(_LOCKED, wanted).first()
-    if found is None:
+def _enter_end(connection: Executes, record: RunEnded, row: Mapping[str, Any] | None) -> int | None:
+    """Lock the run's row and enter its end; return its id, or None if it has ended before.
+
+    Args:
+        row: The whole row, if the run's start was handed over with its end.
+    """
+    if row is not None and (inserted := insert_new(connection, run, [row], run.c.id)):
+        return int(inserted[0].id)
+    end = {f"new_{name}": value for name, value in _end_row(record).items()}
+    end["of_uid"] = record.uid
+    ended: int | None = connection.execute(_END, end).scalar()
+    if ended is None and connection.execute(_LOCKED, {"of_uid": record.uid}).first() is None:
+        # Its start is still on its way.
         stub = {**_NOT_STARTED, "uid": record.uid, "started_at": record.ended_at}
         insert_missing(connection, run, [stub])
-        found = connection.execute(_LOCKED, wanted).one()
-    # A run taken for lost may still report its end: the report knows better.
-    return _Open(found.id, found.state not in {RunState.RUNNING, RunState.LOST})
+        ended = connection.execute(_END, end).scalar()
+    return ended
 
 
-def _versions(record: RunEnded) -> list[VersionRecord]:
-    read = [item.version for item in record.inputs if item.version is not None]
-    return read + [item.version for item in record.outputs]
+def _versions(record: RunEnded) -> dict[str, VersionRecord]:
+    found = {
+        item.version.ref.version: item.version for item in record.inputs if item.version is not None
+    }
+    for item in record.outputs:
+        found[item.version.ref.version] = item.version
+    return found
 
 
 def _input_rows(run_id: int, record: RunEnded, ids: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -225,18 +246,18 @@ def _error_row(run_id: int, error: ErrorRecord) -> dict[str, Any]:
 
 def _end_row(record: RunEnded) -> dict[str, Any]:
     return {
-        "new_state": record.state,
-        "new_ended_at": record.ended_at,
-        "new_stage_in_ms": _ms(record.phases.stage_in),
-        "new_body_ms": _ms(record.phases.body),
-        "new_stage_out_ms": _ms(record.phases.stage_out),
-        "new_downloaded_bytes": record.downloaded_bytes,
-        "new_uploaded_bytes": record.uploaded_bytes,
-        "new_reuse_key": record.reuse_key or None,
-        "new_reused_run": record.reused_run or None,
-        "new_hits": record.hits,
-        "new_misses": record.misses,
-        "new_download_ms": _ms(record.download_seconds),
+        "state": record.state,
+        "ended_at": record.ended_at,
+        "stage_in_ms": _ms(record.phases.stage_in),
+        "body_ms": _ms(record.phases.body),
+        "stage_out_ms": _ms(record.phases.stage_out),
+        "downloaded_bytes": record.downloaded_bytes,
+        "uploaded_bytes": record.uploaded_bytes,
+        "reuse_key": record.reuse_key or None,
+        "reused_run": record.reused_run or None,
+        "hits": record.hits,
+        "misses": record.misses,
+        "download_ms": _ms(record.download_seconds),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -16,12 +17,17 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.ref import Pin, Ref
 
-__all__ = ["Refs"]
+__all__ = ["Refs", "remember"]
+
+_K = TypeVar("_K")
+_T = TypeVar("_T")
 
 _MANY = 10_000
+_FRESH_SECONDS = 1.0
+_NO_ANSWER: tuple[float, None] = (0.0, None)
 
 _HERE = (
-    select(t.version.c.uid)
+    select(t.version.c.uid, t.version.c.id)
     .join(t.location, t.location.c.version_id == t.version.c.id)
     .where(
         t.location.c.uri_digest == bindparam("place"),
@@ -34,7 +40,7 @@ _HERE = (
 _BY_VERSION = _HERE
 _BY_ETAG = _HERE.where(t.location.c.pin_etag == bindparam("etag"))
 _HEAD = (
-    select(t.version.c.uid)
+    select(t.version.c.uid, t.version.c.id)
     .join(t.artifact_head, t.artifact_head.c.version_id == t.version.c.id)
     .join(t.artifact, t.artifact.c.id == t.artifact_head.c.artifact_id)
     .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
@@ -52,17 +58,40 @@ class Refs:
 
     Args:
         load: Reads the ref of the version with a uid.
+        ids: Told the row id of each version that is met, by uid.
     """
 
-    def __init__(self, database: Database, load: Callable[[str], Ref | None]) -> None:
+    def __init__(
+        self, database: Database, load: Callable[[str], Ref | None], *, ids: dict[str, int]
+    ) -> None:
         self._database = database
+        self._ids = ids
         self._load = load
         self._known: dict[str, Ref] = {}
+        self._answers: dict[tuple[str, str, int], tuple[float, Ref]] = {}
 
     def at(self, uri: str, pin: Pin) -> Ref | None:
-        """Return the ref of the newest version known to be at `uri` in the state `pin`, or None."""
+        """Return the ref of the newest version known to be at `uri` in the state `pin`, or None.
+
+        One that another process recorded in the last second may not be it yet, if an older version
+        stood there in the same state, which is to say with the same bytes.
+        """
         if not pin.etag and not pin.version_id:
             return None
+        asked = (uri, pin.token, pin.size_bytes)
+        since, ref = self._answers.get(asked, _NO_ANSWER)
+        if ref is None or time.monotonic() - since > _FRESH_SECONDS:
+            since = time.monotonic()
+            ref = self._at(uri, pin)
+            if ref is not None and not ref.digest.is_unread:
+                remember(self._answers, {asked: (since, ref)})
+        return ref
+
+    def forget(self) -> None:
+        """Ask again: this process recorded something."""
+        self._answers.clear()
+
+    def _at(self, uri: str, pin: Pin) -> Ref | None:
         wanted = {"place": short_digest(uri), "pinned": pin.version_id, "size": pin.size_bytes}
         if pin.version_id:
             return self._found(_BY_VERSION, wanted)
@@ -74,16 +103,24 @@ class Refs:
 
     def _found(self, query: Any, wanted: Mapping[str, Any]) -> Ref | None:
         def find(connection: Executes) -> Any:
-            return connection.execute(query, wanted).scalar()
+            return connection.execute(query, wanted).first()
 
-        uid: str | None = self._database.look(find)
-        if uid is None:
+        row = self._database.look(find)
+        if row is None:
             return None
+        uid: str = row.uid
         ref = self._known.get(uid)
-        if ref is None:
+        if ref is None or uid not in self._ids:
             ref = self._load(uid)
+            if ref is not None:
+                remember(self._ids, {uid: row.id})
             if ref is not None and not ref.digest.is_unread:
-                if len(self._known) >= _MANY:
-                    self._known.clear()
-                self._known[uid] = ref
+                remember(self._known, {uid: ref})
         return ref
+
+
+def remember(known: dict[_K, _T], more: Mapping[_K, _T]) -> None:
+    """Add to what a process knows and forget all of it when that grows too much."""
+    if len(known) > _MANY:
+        known.clear()
+    known.update(more)

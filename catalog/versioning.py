@@ -74,6 +74,11 @@ _PRESENT = (
     )
     .order_by(version.c.recorded_at, version.c.id)
 )
+_SUPERSEDE = (
+    update(location)
+    .where(location.c.version_id.in_(bindparam("losers", expanding=True)))
+    .values(state=LocationState.SUPERSEDED)
+)
 
 
 class _Sighting(NamedTuple):
@@ -158,7 +163,7 @@ def learn(connection: Executes, records: Iterable[VersionRecord], ids: Mapping[s
     Args:
         ids: Of the versions by uid.
     """
-    learned = {record.ref.version: record for record in records if record.is_learned}
+    learned = {record.ref.version: record for record in records}
     contents = ensure_contents(connection, list(learned.values()))
     changes = [
         {"of_id": ids[uid], "is_of": contents[ContentName.of(record)]}
@@ -268,8 +273,4 @@ def _supersede(connection: Executes, uri_digests: Sequence[bytes]) -> None:
                 losers.append(newest[place])
             newest[place] = version_id
     for some_losers in chunks(sorted(losers)):
-        connection.execute(
-            update(location)
-            .where(location.c.version_id.in_(some_losers))
-            .values(state=LocationState.SUPERSEDED)
-        )
+        connection.execute(_SUPERSEDE, {"losers": some_losers})

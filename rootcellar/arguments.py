@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -17,6 +18,7 @@ _SECRET = re.compile(
     r"|(?:api|access|private)_?key",
     re.IGNORECASE,
 )
+_AS_THEY_ARE = {int, bool, type(None)}
 _MAX_TEXT = 2_000
 _MAX_ITEMS = 1_000
 
@@ -27,8 +29,12 @@ def recordable(value: object, *, name: str = "") -> Any:
     Values under names that look like a secret become `"***"`; long texts and lists are cut and say
     so; what JSON cannot hold becomes its `repr`.
     """
-    if name and _SECRET.search(name):
+    if name and _is_secret(name):
         return "***"
+    return value if type(value) in _AS_THEY_ARE else _recordable(value)
+
+
+def _recordable(value: Any) -> Any:
     if hasattr(value, "__json__"):
         value = value.__json__()
     if isinstance(value, Mapping):
@@ -42,6 +48,11 @@ def recordable(value: object, *, name: str = "") -> Any:
         return value
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}… {len(text)} characters"
+
+
+@functools.lru_cache(maxsize=1_000)
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
 
 
 def arguments_digest(plain: Mapping[str, object]) -> Digest:

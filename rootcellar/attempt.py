@@ -34,6 +34,7 @@ from rootcellar.schemas.record import (
     RunState,
 )
 from rootcellar.scrub import error_text, scrubbed
+from rootcellar.staging.session import StagedFile
 from rootcellar.staging.streaming import StreamedInput
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.artifact import Artifact, Selection
     from rootcellar.schemas.binding import Binding, BoundInput
-    from rootcellar.staging.session import StagedFile, StagingSession
+    from rootcellar.staging.session import StagingSession
 
 __all__ = ["Attempt"]
 
@@ -70,18 +71,19 @@ class Attempt:
         self._ledger = _Ledger()
         self._pinned: list[Pinned] = []
         self._staged: dict[tuple[str, int], StagedFile | StreamedInput] = {}
+        self._records: dict[tuple[str, int], InputRecord] = {}
         self._desk: OutputDesk | None = None
         self._progress = reporter(runtime.settings.progress)
         self._pid = os.getpid()
         self._session: StagingSession | None = None
 
     def begin(self) -> None:
-        """Write the run's first row, in one transaction.
+        """Write the run's first row, or keep it on this host while the run is short.
 
         Raises:
             CatalogUnavailable: Nothing has happened yet.
         """
-        self._runtime.catalog.start_run(self.started)
+        self._runtime.starts.begin(self.started)
 
     def session(self) -> StagingSession:
         """Return the run's staging session, to be entered with `with`.
@@ -191,7 +193,7 @@ class Attempt:
                 for pinned in self._pinned:
                     self._stage_one(pinned, session)
             self._record_inputs()
-            arguments = dict(binding.arguments.arguments)
+            arguments = dict(binding.arguments)
             for bound in binding.inputs:
                 arguments[bound.spec.argument] = deliver(bound, self._arrived(bound))
             self._desk = OutputDesk(binding.outputs, session, task_id=self.started.task_id)
@@ -205,7 +207,9 @@ class Attempt:
         except RootcellarError as error:
             doing = f"the input {pinned.argument!r} could not be staged"
             raise about(error, pinned.wanted.artifact, doing=doing) from error
-        self._staged[pinned.argument, pinned.ordinal] = staged
+        place = (pinned.argument, pinned.ordinal)
+        self._staged[place] = staged
+        self._records[place] = pinned.record(staged)
 
     @contextmanager
     def _reported(self, doing: str, total_bytes: int | None) -> Iterator[None]:
@@ -224,22 +228,32 @@ class Attempt:
         return sum(one.pin.size_bytes for one in located)
 
     def _record_inputs(self) -> None:
+        for pinned in self._pinned:
+            place = (pinned.argument, pinned.ordinal)
+            staged = self._staged.get(place) if pinned.streamed else None
+            if isinstance(staged, StreamedInput):
+                # Again each time: the body reads on.
+                self._records[place] = pinned.record(staged)
         self._ledger.inputs = [
-            pinned.record(self._staged.get((pinned.argument, pinned.ordinal)))
+            self._records.get((pinned.argument, pinned.ordinal)) or pinned.record(None)
             for pinned in self._pinned
             if self._known(pinned)
         ]
 
     def _arrived(self, bound: BoundInput) -> list[Arrived]:
         arrived = []
-        for pinned in self._pinned:
-            if pinned.argument != bound.spec.argument:
-                continue
-            staged = self._staged.get((pinned.argument, pinned.ordinal))
-            ref = pinned.version(staged).ref if staged else None
-            stream = staged if isinstance(staged, StreamedInput) else None
-            path = None if staged is None or isinstance(staged, StreamedInput) else staged.path
-            arrived.append(Arrived(pinned.wanted.artifact, path, ref, stream))
+        for ordinal, wanted in enumerate(bound.wanted):
+            place = (bound.spec.argument, ordinal)
+            staged, record = self._staged.get(place), self._records.get(place)
+            version = record.version if record is not None else None
+            arrived.append(
+                Arrived(
+                    wanted.artifact,
+                    staged.path if isinstance(staged, StagedFile) else None,
+                    version.ref if version is not None else None,
+                    staged if isinstance(staged, StreamedInput) else None,
+                )
+            )
         return arrived
 
     def stage_out(self, result: object, session: StagingSession) -> bool:
@@ -256,6 +270,8 @@ class Attempt:
         with self.during("stage out"):
             session.check_inputs()
             desk = self._require_desk()
+            if desk.is_empty:
+                return False
             saved = desk.save(result)
             with self._reported("staging out", 0):
                 desk.prepare()
@@ -268,8 +284,10 @@ class Attempt:
         in between, nor while the workdir is removed: what is recorded as a success stays one.
         """
         with soft_limit_held():
-            with self.during("stage out"):
-                self._ledger.outputs = self._require_desk().publish()
+            desk = self._require_desk()
+            if not desk.is_empty:
+                with self.during("stage out"):
+                    self._ledger.outputs = desk.publish()
             if any(pinned.streamed for pinned in self._pinned):
                 self._record_inputs()  # by now the body has read what it wanted
             self._end(RunState.SUCCEEDED)
@@ -306,7 +324,7 @@ class Attempt:
     def _end(self, state: RunState, error: ErrorRecord | None = None) -> None:
         seconds = self._ledger.seconds
         self._ledger.phase = "record"
-        self._runtime.catalog.finish_run(
+        self._runtime.starts.finish(
             RunEnded(
                 uid=self.started.uid,
                 state=state,

@@ -56,8 +56,9 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+@functools.lru_cache(maxsize=1_000)
 def code_identity(body: Callable[..., object], *, git: GitState) -> CodeIdentity:
-    """Return the identity of a task's body.
+    """Return the identity of a task's body; found out once per process, as `source_digest` is.
 
     Args:
         git: As the caller stamped it on the message, or else this process's own.

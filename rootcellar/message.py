@@ -96,7 +96,7 @@ def _named(
 ) -> dict[str, Any]:
     """Return the call's arguments by name, also if they do not bind."""
     try:
-        bound = interface.signature.bind_partial(*args, **kwargs).arguments
+        bound = interface.plan.given(args, kwargs, partial=True)
     except TypeError:
         # By name as far as there are names: a secret is known by its own.
         names = list(interface.signature.parameters)

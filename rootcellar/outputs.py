@@ -57,6 +57,11 @@ class OutputDesk:
         self._reserved: list[_Reserved] = []
         self._described: list[Description] = []
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the run declares no outputs at all."""
+        return not self._outputs
+
     def arguments(self) -> dict[str, Any]:
         """Return what the body gets for each output argument."""
         return {bound.spec.argument: self._argument(bound) for bound in self._outputs}

@@ -16,6 +16,7 @@ from rootcellar.staging.cache import Cache
 from rootcellar.staging.session import StagingSession
 from rootcellar.staging.stores import Stores
 from rootcellar.staging.workdir import sweep
+from rootcellar.starts import Starts
 
 if TYPE_CHECKING:
     from rootcellar.progress import Reporter
@@ -39,6 +40,7 @@ class Runtime:
         self.host = socket.gethostname()
         self.stores = stores_of(settings)
         self.catalog = Catalog(settings.catalog)
+        self.starts = Starts(self.catalog, lambda: self.cache.root / "runs")
         self._pid = os.getpid()
         self._declared: set[str] = set()
         self._sweep_due = 0.0
@@ -56,6 +58,11 @@ class Runtime:
     def is_own(self) -> bool:
         """Whether this process made it, and not the one it was forked from."""
         return self._pid == os.getpid()
+
+    def close(self) -> None:
+        """Close this process's connections and notes; the next use opens new ones."""
+        self.starts.close()
+        self.catalog.dispose()
 
     def declare(self, registry: Registry) -> None:
         """Mirror the registry's types into the catalog, once per process and revision.
@@ -94,11 +101,12 @@ class Runtime:
             CatalogUnavailable: Runs that could not be marked keep their workdirs.
         """
         self.cache.sweep()
-        lost = sweep(self.cache, lost=lambda uid: self.catalog.mark_lost([uid]))
+        lost = self.starts.sweep()
+        lost += sweep(self.cache, lost=lambda uid: self.catalog.mark_lost([uid]))
         self._sweep_due = time.monotonic() + _SWEEP_SECONDS
         if lost:
-            logger.warning("Runs of this host died: %s", ", ".join(lost))
-        return lost
+            logger.warning("Runs of this host died: %s", ", ".join(sorted(set(lost))))
+        return tuple(sorted(set(lost)))
 
 
 def stores_of(settings: Settings) -> Stores:
@@ -142,5 +150,5 @@ def current_runtime() -> Runtime:
 def forget_runtime() -> None:
     """Let the next use read the settings again; for tests and notebooks that change them."""
     if _Process.runtime is not None and _Process.runtime.is_own:
-        _Process.runtime.catalog.dispose()
+        _Process.runtime.close()
     _Process.settings = _Process.runtime = None

@@ -166,9 +166,9 @@ def _staged_run(
             arguments = attempt.stage_in(binding, session)
             if task.reuse and (refs := attempt.reusable(binding, session)) is not None:
                 return refs
-            binding.arguments.arguments.update(arguments)
+            by_position, by_name = interface.plan.call(arguments)
             with attempt.during("body"):
-                result = body(*binding.arguments.args, **binding.arguments.kwargs)
+                result = body(*by_position, **by_name)
             saved = attempt.stage_out(result, session)
             refs = attempt.commit(binding)
             return refs if saved or result is None else result

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from rootcellar.schemas.formats.format import Format
 
 __all__ = ["Artifact", "Declaration", "Selection", "snake_case"]
+
+_A = TypeVar("_A", bound="Artifact")
 
 _LONGEST_UID = "0" * 36
 
@@ -142,8 +145,16 @@ class Artifact(BaseModel):
         Raises:
             InvalidKey: It is no key of this type.
         """
-        if type(value) is cls:
-            return value
+        kind = type(value)
+        if kind is cls:
+            return value  # type: ignore[return-value]  # just compared
+        if kind is int or kind is str:
+            found: Self = _from_one(cls, kind, value)
+            return found
+        return cls._from_key(value)
+
+    @classmethod
+    def _from_key(cls, value: object) -> Self:
         if not isinstance(value, Mapping):
             if len(cls.model_fields) != 1 or isinstance(value, Artifact):
                 raise InvalidKey(
@@ -272,6 +283,12 @@ class Artifact(BaseModel):
         """Return the digest of the definition; the documentation, which no file shows, left out."""
         definition = {k: v for k, v in cls.definition().items() if k != "documentation"}
         return Digest.of(json.dumps(definition, sort_keys=True).encode())
+
+
+@functools.lru_cache(maxsize=4096)
+def _from_one(cls: type[_A], kind: type, value: object) -> _A:  # noqa: ARG001  # 1 and True are two keys
+    """Return the artifact of a bare value; a task is called with the same ones again and again."""
+    return cls._from_key(value)
 
 
 def _field_text(cls: type[Artifact], name: str) -> str:

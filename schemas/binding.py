@@ -81,20 +81,14 @@ class Binding:
     """One call, bound: arguments by name, the artifacts they name, the outputs they settle."""
 
     interface: TaskInterface
-    arguments: inspect.BoundArguments
+    arguments: dict[str, Any]
     inputs: tuple[BoundInput, ...]
     outputs: tuple[BoundOutput, ...]
 
     @property
     def plain(self) -> dict[str, Any]:
         """The arguments that are not staged, by name; those of `**kwargs` among them."""
-        found: dict[str, Any] = {}
-        for name, value in self.arguments.arguments.items():
-            if self.interface.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
-                found |= value
-            elif name in self.interface.plain:
-                found[name] = value
-        return found
+        return _plain(self.interface, self.arguments)
 
     @property
     def is_open(self) -> bool:
@@ -130,29 +124,42 @@ def bind(interface: TaskInterface, args: Sequence[object], kwargs: Mapping[str, 
             sources settle differently, or none at all.
         InvalidKey: A key value is refused; a BindingError too.
     """
-    call = spread(interface, Call(args, kwargs))
+    if args and isinstance(args[0], list | tuple | dict):
+        call = spread(interface, Call(args, kwargs))
+        args, kwargs = call.args, call.kwargs
     try:
-        arguments = interface.signature.bind(*call.args, **call.kwargs)
+        given = interface.plan.given(args, kwargs)
     except TypeError as error:
         raise BindingError(
             str(error), interface.name, "", f"Its signature is {interface.signature}"
         ) from error
     for output in interface.outputs:
-        if output.argument in arguments.arguments:
+        if output.argument in given:
             raise BindingError(
                 f"the output {output.argument!r} was passed by the caller",
                 interface.name,
                 "",
                 "Leave it out: the task makes it",
             )
-    arguments.apply_defaults()
+    arguments = interface.plan.with_defaults(given)
     inputs = tuple(
-        _bind_input(spec, arguments.arguments[spec.argument], interface.name)
-        for spec in interface.inputs
+        [_bind_input(spec, arguments[spec.argument], interface.name) for spec in interface.inputs]
     )
-    binding = Binding(interface, arguments, inputs, ())
-    plain = binding.plain
-    return replace(binding, outputs=_bind_outputs(plain, inputs, interface))
+    outputs = _bind_outputs(_plain(interface, arguments), inputs, interface)
+    return Binding(interface, arguments, inputs, outputs)
+
+
+def _plain(interface: TaskInterface, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that are not staged, by name; those of `**kwargs` among them."""
+    if interface.plan.is_plain:
+        return {name: arguments[name] for name in interface.plain}
+    found: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if interface.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            found |= value
+        elif name in interface.plain:
+            found[name] = value
+    return found
 
 
 def _bind_input(spec: InputSpec, value: object, task: str) -> BoundInput:
@@ -245,6 +252,8 @@ def _selection(spec: InputSpec, value: object, task: str) -> Selection | None:
 def _bind_outputs(
     plain: Mapping[str, object], inputs: Sequence[BoundInput], interface: TaskInterface
 ) -> tuple[BoundOutput, ...]:
+    if not interface.outputs:
+        return ()
     outputs = tuple(_bind_output(spec, plain, inputs, interface) for spec in interface.outputs)
     makers: dict[Artifact, str] = {}
     for output in outputs:

@@ -7,12 +7,13 @@ import inspect
 import os
 import types
 from collections import abc
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
 from rootcellar.schemas.artifact import Artifact
+from rootcellar.schemas.calling import CallPlan
 from rootcellar.schemas.errors import DeclarationError
 from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, STREAMED, Mark, Outputs, Staged
 
@@ -82,6 +83,7 @@ class TaskInterface:
     Attributes:
         name: The task, for messages.
         plain: Names of the parameters that are left alone.
+        plan: How a call's arguments get their names.
     """
 
     name: str
@@ -89,6 +91,10 @@ class TaskInterface:
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]
     plain: tuple[str, ...]
+    plan: CallPlan = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plan", CallPlan.of(self.signature))
 
     @property
     def is_staged(self) -> bool:

@@ -56,11 +56,11 @@ def check_history(catalog, runs):
         assert 6 == len(catalog.versions("weather"))
 
 
-def test_sixteen_processes_write_one_sqlite_file(sqlite_url, tmp_path):
+def test_thirty_two_processes_write_one_sqlite_file(sqlite_url, tmp_path):
     """None fails, nothing is lost, no number is given twice."""
-    errors = write_from(16, 50, sqlite_url, tmp_path)
+    errors = write_from(32, 25, sqlite_url, tmp_path)
 
-    assert [""] * 16 == errors
+    assert [""] * 32 == errors
     check_history(Catalog(sqlite_url), 800)
 
 
@@ -93,12 +93,12 @@ def test_writers_that_are_killed_leave_whole_runs(sqlite_url, tmp_path):
     check_history(Catalog(sqlite_url), len(made))
 
 
-def test_eight_processes_write_the_same_artifacts_in_postgres(postgres_url, tmp_path):
+def test_sixteen_processes_write_the_same_artifacts_in_postgres(postgres_url, tmp_path):
     """Writers of overlapping sets do not lock each other out."""
-    errors = write_from(8, 25, postgres_url, tmp_path)
+    errors = write_from(16, 15, postgres_url, tmp_path)
 
-    assert [""] * 8 == errors
-    check_history(Catalog(postgres_url), 200)
+    assert [""] * 16 == errors
+    check_history(Catalog(postgres_url), 240)
 
 
 def test_a_deadlock_is_never_seen_and_never_happened(postgres_url, tmp_path):
@@ -149,15 +149,23 @@ def test_a_catalog_that_was_used_serves_forked_children(url):
 
 def test_a_child_never_takes_a_connection_of_its_parent(sqlite_url, monkeypatch):
     """Another process id means another engine, and the old one is kept from being collected."""
-    database = Database(sqlite_url)
+    catalog = Catalog(sqlite_url)
+    catalog.types()
+    database = catalog._database
     parents = database.engine
+    database.record(lambda _connection: None)
+    (kept,) = database._idle
     monkeypatch.setattr(os, "getpid", lambda: -1)
 
     own = database.engine
 
     assert own is not parents
     assert parents in engine._inherited
+    assert [kept] == engine._inherited_held
+    assert [] == database._idle
     engine._inherited.remove(parents)
+    engine._inherited_held.clear()
+    kept.close()
     own.dispose()
     parents.dispose()
 

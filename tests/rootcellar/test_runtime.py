@@ -106,6 +106,29 @@ def test_dead_runs_are_marked_lost(project, dead_run):
     assert left == ["another"]
 
 
+def test_a_run_that_died_before_the_catalog_knew_it_is_lost(project):
+    """A process that had just recorded a run notes the next one here; a sweep makes its row."""
+    task = project.app.task(_ends_its_process)
+    fine = project.app.task(_ends_well)
+    project.put(Words(page=1), "a")
+    child = os.fork()
+    if child == 0:
+        try:
+            fine.apply(args=[1])
+            task.apply(args=[1])
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+    (known,) = project.catalog.runs()
+    (uid,) = current_runtime().sweep()
+    lost = project.catalog.run(uid)
+
+    assert known.state == "succeeded"
+    assert (lost.state, lost.task, lost.pid) == ("lost", task.name, child)
+    assert lost.arguments == {"text": 1}
+    assert current_runtime().sweep() == ()
+
+
 def test_redelivery_is_evidence_of_a_death(project, dead_run):
     """A process that has looked before looks again when a message comes a second time."""
     runtime = current_runtime()
@@ -134,6 +157,10 @@ def test_long_lived_process_looks_again(project, dead_run, monkeypatch):
 
     assert soon == "running"
     assert project.catalog.run(uid).state == "lost"
+
+
+def _ends_well(text: str) -> None:
+    pass
 
 
 def _ends_its_process(text: str) -> None:

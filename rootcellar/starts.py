@@ -1,0 +1,227 @@
+"""Starts: the first rows of runs, which short runs hand over together with their last.
+
+Each transaction costs a good part of what a staged task may, so a run of a moment gets one. What
+happens if its process dies in that moment is in docs/decisions/0014.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import CacheUnusable, CatalogError
+from rootcellar.schemas.record import CodeIdentity, Environment, RunStarted
+from rootcellar.staging.host_note import HostNote, sweep_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rootcellar.catalog.catalog import Catalog
+    from rootcellar.schemas.record import RunEnded
+
+__all__ = ["Starts"]
+
+logger = logging.getLogger("rootcellar.run")
+
+_SHORT_SECONDS = 1.0
+"""A run that lasts longer gets its first row while it runs."""
+
+_FRESH_SECONDS = 10.0
+"""Who reached the catalog so long ago may rely on it; others ask before anything is moved."""
+
+_LOOK_SECONDS = 0.5
+_IDLE_LOOKS = 20
+_AGAIN_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A run whose start is not entered yet."""
+
+    record: RunStarted
+    note: HostNote
+    due: float
+
+
+class Starts:
+    """The runs of one process that the catalog does not know yet.
+
+    Args:
+        catalog: Where runs are entered.
+        folder: Gives where notes are kept on this host.
+    """
+
+    def __init__(self, catalog: Catalog, folder: Callable[[], Path]) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._kept: dict[str, _Kept] = {}
+        self._free: list[HostNote] = []
+        self._environment: Environment | None = None
+        self._reached = float("-inf")
+        self._watcher: threading.Thread | None = None
+        self._is_asleep = False
+        self._wake = threading.Event()
+
+    def begin(self, record: RunStarted) -> None:
+        """Enter the run as running, or keep its start on this host for a moment.
+
+        Raises:
+            CatalogUnavailable: Nothing has happened yet.
+        """
+        now = time.monotonic()
+        if now - self._reached < _FRESH_SECONDS:
+            note = self._noted(record)
+            if note is not None:
+                self._kept[record.uid] = _Kept(record, note, now + _SHORT_SECONDS)
+                self._watch()
+                return
+        self._catalog.start_run(record)
+        self._reached = now
+
+    def finish(self, record: RunEnded) -> None:
+        """Enter how the run ended, and its start if that is still here.
+
+        Raises:
+            CatalogUnavailable: Its start is still entered, once the catalog answers.
+        """
+        kept = self._kept.get(record.uid)
+        try:
+            self._catalog.finish_run(record, None if kept is None else kept.record)
+        except BaseException:
+            self._reached = float("-inf")
+            raise
+        self._reached = time.monotonic()
+        if kept is not None:
+            self._entered(record.uid)
+
+    def sweep(self) -> tuple[str, ...]:
+        """Enter the runs that died on this host before the catalog knew them, as lost.
+
+        Returns:
+            Their uids, sorted.
+
+        Raises:
+            CatalogUnavailable: Those that could not be entered stay for the next sweep.
+            CacheUnusable: There is no place for notes.
+        """
+        lost: list[str] = []
+
+        def found(head: bytes, line: bytes) -> None:
+            record = _read(head, line)
+            if record is not None:
+                self._catalog.start_run(record)
+                if self._catalog.mark_lost([record.uid]):
+                    lost.append(record.uid)
+
+        sweep_notes(self._folder(), found)
+        return tuple(sorted(lost))
+
+    def close(self) -> None:
+        """Remove this process's notes that say nothing."""
+        while self._free:
+            self._free.pop().close()
+
+    def _noted(self, record: RunStarted) -> HostNote | None:
+        """Note the run's start; None if this host cannot keep it."""
+        try:
+            note = self._note(record.environment)
+            note.write(_text(record))
+        except (OSError, CacheUnusable):
+            return None
+        return note
+
+    def _note(self, environment: Environment | None) -> HostNote:
+        if environment is not self._environment:
+            self.close()
+            self._environment = environment
+        while self._free:
+            note = self._free.pop()
+            if note.is_there:
+                return note
+            note.close()
+        head = None if environment is None else asdict(environment)
+        return HostNote(self._folder(), json.dumps(head).encode())
+
+    def _entered(self, uid: str) -> None:
+        kept = self._kept.pop(uid, None)
+        if kept is not None:
+            kept.note.clear()
+            self._free.append(kept.note)
+
+    def _watch(self) -> None:
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._look, name="rootcellar", daemon=True)
+            self._watcher.start()
+        elif self._is_asleep:
+            self._is_asleep = False
+            self._wake.set()
+
+    def _look(self) -> None:
+        """Enter what has run for longer than a moment; sleep when nothing runs."""
+        quiet = 0
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            quiet = 0 if self._kept else quiet + 1
+            for uid, kept in list(self._kept.items()):
+                self._enter_if_due(uid, kept)
+            if quiet >= _IDLE_LOOKS:
+                self._wake.clear()
+                self._is_asleep = True
+                if not self._kept:  # else one began meanwhile
+                    self._wake.wait()
+                quiet = 0
+
+    def _enter_if_due(self, uid: str, kept: _Kept) -> None:
+        now = time.monotonic()
+        if now < kept.due:
+            return
+        try:
+            self._catalog.start_run(kept.record)
+        except CatalogError as error:
+            kept.due = now + _AGAIN_SECONDS
+            logger.warning("run %s is not in the catalog yet: %s", uid, error)
+        else:
+            self._entered(uid)
+
+
+_TIMES = {"started_at"}
+_APART = {"environment", "code"}
+_NAMES = [field.name for field in fields(RunStarted) if field.name not in {*_TIMES, *_APART}]
+
+
+def _text(record: RunStarted) -> bytes:
+    said: dict[str, Any] = {name: getattr(record, name) for name in _NAMES}
+    said["started_at"] = record.started_at.isoformat()
+    code = record.code
+    said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
+    return json.dumps(said).encode()
+
+
+def _read(head: bytes, line: bytes) -> RunStarted | None:
+    """Return the record of a note; None if it was not ours, or not of this version."""
+    try:
+        where, said = json.loads(head), json.loads(line)
+        code = said.pop("code")
+        said["started_at"] = datetime.fromisoformat(said["started_at"])
+        said["arguments_digest"] = said["arguments_digest"] and Digest(said["arguments_digest"])
+        return RunStarted(
+            **said,
+            environment=where and Environment(**where),
+            code=code
+            and CodeIdentity(
+                qualname=code[0],
+                source_digest=Digest(code[1]),
+                git_commit=code[2],
+                git_dirty=code[3],
+            ),
+        )
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        logger.warning("a note of a dead run could not be read")
+        return None

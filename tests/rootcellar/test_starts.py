@@ -1,0 +1,250 @@
+"""starts: a short run costs one transaction, and no run that began is forgotten."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rootcellar import starts as module
+from rootcellar.catalog.catalog import Catalog
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import CatalogUnavailable
+from rootcellar.schemas.record import (
+    CodeIdentity,
+    Environment,
+    RunEnded,
+    RunStarted,
+    RunState,
+    new_uid,
+)
+from rootcellar.starts import Starts
+
+ENVIRONMENT = Environment(python="3.11", platform="Linux", packages={"numpy": "2.0"}, image="i")
+CODE = CodeIdentity(qualname="m:f", source_digest=Digest.of(b"code"), git_dirty=True)
+
+
+def a_start(**fields):
+    fields = {"code": CODE, "environment": ENVIRONMENT, "arguments": {"tilt": 30}, **fields}
+    return RunStarted(uid=new_uid(), kind="task", task="t", started_at=datetime.now(UTC), **fields)
+
+
+def its_end(start):
+    return RunEnded(uid=start.uid, state=RunState.SUCCEEDED, ended_at=datetime.now(UTC))
+
+
+def wait_until(is_so, seconds=30):
+    """Wait for a condition, not for a time."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    with Catalog(f"sqlite:///{tmp_path}/catalog.sqlite") as catalog:
+        yield catalog
+
+
+@pytest.fixture
+def starts(catalog, tmp_path):
+    starts = Starts(catalog, lambda: tmp_path / "runs")
+    yield starts
+    starts.close()
+
+
+@pytest.fixture
+def warm(starts):
+    """Starts that have reached the catalog a moment ago."""
+    first = a_start()
+    starts.begin(first)
+    starts.finish(its_end(first))
+    return starts
+
+
+def test_the_first_run_of_a_process_has_its_row_at_once(starts, catalog):
+    """Whether the catalog answers is known before anything is moved."""
+    start = a_start()
+    starts.begin(start)
+
+    assert "running" == catalog.run(start.uid).state
+
+
+def test_a_short_run_is_entered_whole_at_its_end(warm, catalog, monkeypatch):
+    """One transaction, and the same row as with two."""
+    start = a_start()
+    monkeypatch.setattr(catalog, "start_run", lambda _record: pytest.fail("a transaction more"))
+    warm.begin(start)
+    before = len(catalog.runs(state="running"))
+    warm.finish(its_end(start))
+    run = catalog.run(start.uid)
+
+    assert 0 == before
+    assert (RunState.SUCCEEDED, start.started_at, CODE) == (run.state, run.started_at, run.code)
+    assert (ENVIRONMENT, {"tilt": 30}) == (run.environment, run.arguments)
+
+
+def test_a_run_that_lasts_gets_its_row_while_it_runs(warm, catalog):
+    """`running` shows whatever has run for more than a moment."""
+    start = a_start()
+    warm.begin(start)
+    wait_until(lambda: start.uid in {run.uid for run in catalog.runs(state="running")})
+    warm.finish(its_end(start))
+
+    assert "succeeded" == catalog.run(start.uid).state
+    assert 2 == len(catalog.runs())
+
+
+def test_the_watch_goes_on_after_it_slept(warm, catalog, monkeypatch):
+    """A process that had nothing to do for long notices the next run that lasts."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_SHORT_SECONDS", 0.05)
+    for _ in range(2):
+        start = a_start()
+        warm.begin(start)
+        wait_until(lambda uid=start.uid: uid in {run.uid for run in catalog.runs()})
+        warm.finish(its_end(start))
+        wait_until(lambda: warm._is_asleep)
+
+    assert 3 == len(catalog.runs(state="succeeded"))
+
+
+def test_a_catalog_that_was_away_is_asked_first(warm, catalog, monkeypatch):
+    """After a failure, the next run does not begin before the catalog answers."""
+    start = a_start()
+    warm.begin(start)
+
+    def away(*_):
+        raise CatalogUnavailable("gone")
+
+    monkeypatch.setattr(catalog, "finish_run", away)
+    with pytest.raises(CatalogUnavailable):
+        warm.finish(its_end(start))
+    monkeypatch.setattr(catalog, "start_run", away)
+
+    with pytest.raises(CatalogUnavailable):
+        warm.begin(a_start())
+
+
+def test_a_catalog_that_comes_back_learns_of_the_run(warm, catalog, monkeypatch):
+    """While it is away the run goes on, and it is said once in a while."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.0)
+    asked = threading.Event()
+
+    def away(_record):
+        asked.set()
+        raise CatalogUnavailable("gone")
+
+    with monkeypatch.context() as while_away:
+        while_away.setattr(catalog, "start_run", away)
+        start = a_start()
+        warm.begin(start)
+        assert asked.wait(30)
+
+    wait_until(lambda: start.uid in {run.uid for run in catalog.runs()})
+
+
+def test_a_host_that_cannot_keep_notes_enters_at_once(catalog, tmp_path):
+    """A full or forbidden disk costs a transaction, not the row."""
+    (tmp_path / "file").touch()
+    starts = Starts(catalog, lambda: tmp_path / "file")
+    starts._reached = time.monotonic()
+    start = a_start()
+    starts.begin(start)
+
+    assert "running" == catalog.run(start.uid).state
+
+
+DIE = """
+import os, signal, sys
+from pathlib import Path
+import test_starts
+from rootcellar.catalog.catalog import Catalog
+from rootcellar.starts import Starts
+starts = Starts(Catalog(sys.argv[1]), lambda: Path(sys.argv[2]))
+for wanted in (1, 2):
+    start = test_starts.a_start()
+    starts.begin(start)
+    if wanted == 1:
+        starts.finish(test_starts.its_end(start))
+print(start.uid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_killed_before_the_catalog_knew_it_is_lost(tmp_path):
+    """Its row is made from the note, by whoever sweeps next, once."""
+    url = f"sqlite:///{tmp_path}/catalog.sqlite"
+    done = subprocess.run(
+        [sys.executable, "-c", DIE, url, tmp_path / "runs"],
+        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},  # noqa: PTH120
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert -signal.SIGKILL == done.returncode, done.stderr
+    uid = done.stdout.strip()
+    with Catalog(url) as catalog:
+        known = [run.uid for run in catalog.runs()]
+        starts = Starts(catalog, lambda: tmp_path / "runs")
+        lost = (starts.sweep(), starts.sweep())
+        run = catalog.run(uid)
+
+    assert uid not in known
+    assert ((uid,), ()) == lost
+    assert (RunState.LOST, {"tilt": 30}, CODE, ENVIRONMENT) == (
+        run.state,
+        run.arguments,
+        run.code,
+        run.environment,
+    )
+
+
+def test_a_note_of_another_version_is_passed_by(starts, tmp_path, caplog):
+    """What cannot be read is said and removed; it keeps nobody from working."""
+    assert module._read(b"null", b'{"strange": 1}') is None
+    assert module._read(b"{", b"[]") is None
+    with caplog.at_level(logging.WARNING):
+        module._read(b"null", b"7")
+
+    assert "could not be read" in caplog.text
+
+
+texts = st.text(st.characters(exclude_categories=[]), max_size=20)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(texts, json_values, max_size=4),
+    texts,
+    st.sampled_from([None, CODE, replace(CODE, git_dirty=None)]),
+    st.sampled_from([None, ENVIRONMENT]),
+    st.sampled_from([None, Digest.of(b"x")]),
+)
+def test_a_note_keeps_the_whole_record(arguments, queue, code, environment, digest):
+    """What is read of a note is what was written."""
+    start = a_start(
+        arguments=arguments,
+        queue=queue,
+        code=code,
+        environment=environment,
+        arguments_digest=digest,
+    )
+    head = module.json.dumps(environment and module.asdict(environment)).encode()
+
+    assert start == module._read(head, module._text(start))
