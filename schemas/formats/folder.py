@@ -237,11 +237,14 @@ class Members:
     """A folder's files one by one, summed up. Holds nothing of any of them.
 
     `add` them all, then ask for what was `checked`.
+
+    Attributes:
+        files: How many there were so far.
     """
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._files = self._size_bytes = self._rows = self._with_rows = 0
+        self.files = self._size_bytes = self._rows = self._with_rows = 0
         self._schemas: set[tuple[Digest | None, tuple[Column, ...]]] = set()
 
     def add(self, name: str, path: Path) -> None:
@@ -254,7 +257,7 @@ class Members:
 
     def count(self, one: Description) -> None:
         """Count a file that was described."""
-        self._files += 1
+        self.files += 1
         self._size_bytes += one.size_bytes
         if one.row_count is not None:
             self._rows += one.row_count
@@ -267,7 +270,7 @@ class Members:
         Raises:
             ContentError: They are too few.
         """
-        self._folder.check_count(self._files)
+        self._folder.check_count(self.files)
         return self.description()
 
     def description(self) -> Description:
@@ -275,9 +278,9 @@ class Members:
         alike = next(iter(self._schemas)) if len(self._schemas) == 1 else (None, ())
         return Description(
             size_bytes=self._size_bytes,
-            row_count=self._rows if self._files and self._with_rows == self._files else None,
+            row_count=self._rows if self.files and self._with_rows == self.files else None,
             schema_fingerprint=alike[0],
-            members=self._files,
+            members=self.files,
             columns=alike[1],
         )
 
