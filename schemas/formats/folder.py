@@ -26,6 +26,8 @@ __all__ = ["Folder", "Members"]
 
 _CHOICES = "list[Path], dict[str, Path], or a list or dict of what its members load as"
 
+_ANY = File(allow_empty=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -49,7 +51,7 @@ class Folder:
 
     pattern: str = "**/*"
     min_files: int = field(default=1, kw_only=True)
-    member: Format = field(default=File(allow_empty=True), kw_only=True)
+    member: Format = field(default=_ANY, kw_only=True)
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.pattern).parts
@@ -152,7 +154,8 @@ class Folder:
         if not self.takes(name):
             raise self._stray(name, others=0)
         try:
-            self.member.validate(path)
+            if self.member != _ANY:  # of which describing checks as much
+                self.member.validate(path)
             return self.member.describe(path)
         except ContentError as error:
             raise _in_member(name, error) from error
