@@ -1,7 +1,7 @@
 """The folder of one run: inputs to read, places to write to, room for temporary files.
 
 Making and removing folders is what costs time here, so there are as few as can be: inputs lie in
-the workdir itself and outputs in `out`, and only a name that is there already gets a further folder.
+the workdir itself and outputs in `out`, and only a name that is taken gets a further folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from rootcellar.staging.cache import cache_errors
 from rootcellar.staging.epoch import is_mark, mark, note_release
 from rootcellar.staging.local_copy import NO_LINK
 from rootcellar.staging.removal import remove_later
-from rootcellar.staging.root_folder import REMEDY
 from rootcellar.staging.scratch import Scratch, remove_tree, sweep_ended, sweep_scratch
 
 if TYPE_CHECKING:
