@@ -5,7 +5,7 @@
         cas/sha256/ab/<hex>         entries: read-only files whose digest is their name
         sources/<hex>               digest that a URI had under a pin; named by both
         locks/<what>-<name>         flocks: entries and sources being downloaded, scratch alive
-        tmp/<random>/               other downloads; dead, as workdirs, when their lock is free
+        tmp/<random>/               other downloads; dead, as workdirs, when they are not locked
         work/<run uid>/             workdirs of runs, with the downloads they make
         ended/                      workdirs of runs that ended, while they are removed
         away/                       entries between being an entry and being removed
