@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.mounts import network_file_system
 from rootcellar.cli import wording
 from rootcellar.cli.celery_checks import written_stores
 from rootcellar.cli.check import Check
 from rootcellar.runtime import stores_of
 from rootcellar.schemas.errors import AccessDenied, CatalogError, RootcellarError
+from rootcellar.schemas.mounts import network_file_system
 from rootcellar.settings import find_settings_file
 from rootcellar.staging.cache import Cache
 
