@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rootcellar.schemas.errors import (
     ArtifactNotFound,
     CacheFull,
+    CacheUnusable,
     ContentError,
     ObjectChanged,
 )
@@ -225,6 +226,8 @@ class _Files:
         self._manifest = manifest
         self._root = "/".join(part for part in (folder.key, manifest.root) if part)
         self._progress = progress
+        # Whether files can have two names here.
+        self._links = True
 
     def missing(self, pin: Pin, stack: ExitStack) -> Iterator[Line]:
         """Place what the host has, and yield the rest; until `stack` ends nobody else fetches it.
@@ -253,7 +256,7 @@ class _Files:
     def fetch(self, line: Line) -> int:
         """Bring a member to its place and into the cache; return how many bytes moved."""
         key = f"{self._root}/{line.path}"
-        if line.size_bytes > SMALL_BYTES:
+        if line.size_bytes > SMALL_BYTES or not self._links:
             at, pin = Address(self._folder.store, key), Pin(size_bytes=line.size_bytes)
             cached = self._cache.fetch(at, pin, expected=line.digest, progress=self._progress)
             self._place.add(line.path, cached)
@@ -266,25 +269,46 @@ class _Files:
             os.write(file, content)
         finally:
             os.close(file)
-        self._cache.add(Path(path), line.digest)
-        self._place.note(line.path, line.size_bytes, line.digest)
+        self._enter(path, line)
         if self._progress is not None:
             self._progress.advance(len(content))
         return len(content)
+
+    def _enter(self, path: str, line: Line) -> None:
+        """Make a file at its place an entry of the cache as well."""
+        try:
+            entry = self._cache.add(Path(path), line.digest)
+        except CacheUnusable as error:
+            if getattr(error.__cause__, "errno", None) not in NO_LINK:
+                raise
+            # What lies here cannot be an entry at once: the next ones come by way of the cache.
+            self._links = False
+            os.unlink(path)  # noqa: PTH108 (a string, as all here)
+            self.fetch(line)
+            return
+        if os.lstat(path).st_nlink == 1:
+            # Another member has the same bytes, and was first.
+            os.unlink(path)  # noqa: PTH108 (a string, as all here)
+            self._place.add(line.path, _entry_of(line, entry))
+        else:
+            self._place.note(line.path, line.size_bytes, line.digest)
 
     def _placed(self, line: Line) -> bool:
         """Place a member that is in the cache, and tell whether it was."""
         found = self._cache.find(line.digest, line.size_bytes)
         if found is None:
             return False
-        pin = Pin.model_construct(size_bytes=line.size_bytes)
-        cached = Cached(line.digest, str(found), line.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
         try:
-            self._place.add(line.path, cached)
+            self._place.add(line.path, _entry_of(line, found))
         except CacheFull:
             # Evicted at this moment.
             return False
         return True
+
+
+def _entry_of(line: Line, path: Path) -> Cached:
+    pin = Pin.model_construct(size_bytes=line.size_bytes)
+    return Cached(line.digest, os.fspath(path), line.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
 
 
 def _wanted(folder: Address, listing: FolderListing) -> Iterator[_Wanted]:

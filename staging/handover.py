@@ -231,7 +231,10 @@ class Handover:
 
     def _refused(self, problem: str) -> BindingError:
         return BindingError(
-            problem, self._output.artifact, self._output.uri, "Add paths below the output's .path, in the body"
+            problem,
+            self._output.artifact,
+            self._output.uri,
+            "Add paths below the output's .path, in the body",
         )
 
 
