@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +18,13 @@ from rootcellar.staging.space import SpaceLimits, reserved_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from pathlib import Path
 
     from rootcellar.schemas.ref import Pin
     from rootcellar.staging import Store
+
+HERE = str(Path(__file__).parent)
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)  # for `attempt_run`
 
 CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 
