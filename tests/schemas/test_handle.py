@@ -112,3 +112,23 @@ def test_a_refused_output_is_not_kept():
     with pytest.raises(BindingError):
         outputs.new(n=1)
     assert [] == list(outputs)
+
+
+def test_members_are_handed_over_by_absolute_paths(tmp_path):
+    """A path relative to the output's folder, or a whole one."""
+    added = []
+    handle = Staged(Town(n=1), tmp_path, writable=True, adder=added.append)
+
+    handle.add("a/b")
+    handle.add(tmp_path / "c")
+
+    assert [tmp_path / "a" / "b", tmp_path / "c"] == added
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_has_no_members_takes_none(tmp_path, writable):
+    """A file, or an input."""
+    handle = Staged(Town(n=1), tmp_path, writable=writable)
+
+    with pytest.raises(BindingError, match="only members of a folder output"):
+        handle.add("a")
