@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import MissingOutput, StoreUnavailable
+from rootcellar.schemas.errors import ContentError, MissingOutput, StoreUnavailable
 from rootcellar.staging import Output
 from rootcellar.staging.publication import Publication
 
@@ -169,3 +169,25 @@ def test_a_large_manifest_is_sent_from_a_file(stores, cache, tmp_path, monkeypat
         staged = session.stage_in(session.locate("raw://out", "folder"), argument="a", name="a")
 
         assert (True, published.digest) == (staged.hit, staged.digest)
+
+
+class Writing:
+    """Writes to a file whenever something was sent."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def advance(self, size_bytes):
+        with self.path.open("ab") as file:
+            file.write(b"more")
+
+
+def test_a_member_that_is_written_to_while_it_is_sent_is_refused(folder_stores, folder):
+    """What is in the store is what is on the disk, or an error."""
+    publication = Publication(folder_stores, Writing(folder.path / "a"))
+
+    with pytest.raises(ContentError, match="written to"):
+        publication.prepare(folder)
+    publication.abort()
+
+    assert keys(folder_stores) == []
