@@ -130,7 +130,7 @@ class OutputDesk:
         if result is None or len(self._outputs) != 1 or self._outputs[0].spec.many:
             return False
         only = self._reserved[0]
-        if _is_written(only.path) or not only.artifact.declaration.format.can_save(result):
+        if _is_written(only) or not only.artifact.declaration.format.can_save(result):
             return False
         try:
             Staged(only.artifact, only.path, writable=True).save(result)
@@ -146,6 +146,11 @@ class OutputDesk:
             ContentError: It is not what its format says.
         """
         outputs = [_output(one) for one in self._reserved]
+        try:
+            # Or what was handed over would be looked at and removed at once.
+            self._session.finish_handovers()
+        except RootcellarError as error:
+            raise self._about(error) from error
         self._described = [
             self._describe(*both) for both in zip(self._reserved, outputs, strict=True)
         ]
@@ -201,7 +206,10 @@ class OutputDesk:
         return about(error, one.artifact, doing=f"the output {one.argument!r}")
 
 
-def _is_written(path: Path) -> bool:
+def _is_written(one: _Reserved) -> bool:
+    if one.members is not None and one.members.files:
+        return True  # handed over
+    path = one.path
     return any(path.iterdir()) if path.is_dir() else path.exists() or path.is_symlink()
 
 

@@ -10,10 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 from rootcellar.catalog.catalog import Catalog
+from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.errors import CatalogError
 from rootcellar.settings import Settings
 from rootcellar.staging.cache import Cache
 from rootcellar.staging.session import StagingSession
+from rootcellar.staging.space import SpaceLimits
 from rootcellar.staging.stores import Stores
 from rootcellar.staging.workdir import sweep
 from rootcellar.starts import Starts
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from rootcellar.progress import Reporter
     from rootcellar.schemas.registry import Registry
 
-__all__ = ["Runtime", "current_runtime", "current_settings", "forget_runtime"]
+__all__ = ["Runtime", "cache_of", "current_runtime", "current_settings", "forget_runtime"]
 
 logger = logging.getLogger("rootcellar")
 
@@ -52,7 +54,7 @@ class Runtime:
         Raises:
             CacheUnusable: It cannot be written.
         """
-        return Cache(self.settings.cache_folder)
+        return cache_of(self.settings)
 
     @property
     def is_own(self) -> bool:
@@ -120,6 +122,16 @@ def stores_of(settings: Settings) -> Stores:
         allowed_protocols=settings.allowed_protocols,
         default_folder=settings.default_folder,
     )
+
+
+def cache_of(settings: Settings) -> Cache:
+    """Open the host's cache that the settings name.
+
+    Raises:
+        CacheUnusable: It cannot be written, or not safely shared.
+    """
+    budget, floor = Amount.parse(settings.cache_budget), Amount.parse(settings.cache_floor)
+    return Cache(settings.cache_folder, SpaceLimits(budget, floor))
 
 
 class _Process:

@@ -16,6 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.errors import SettingsError
 
 __all__ = ["Settings", "StoreSettings", "find_settings_file"]
@@ -114,6 +115,8 @@ class Settings(BaseSettings):
         allowed_protocols: fsspec protocols that templates may address directly, besides stores.
         catalog: Database URL, `sqlite:///…` or `postgresql://…`.
         cache_dir: The host's cache, on a local disk.
+        cache_budget: The most that the cache may hold: `200 GB`, or `80%` of the file system.
+        cache_floor: What it leaves free of the file system.
         registry: Where the command line finds the types, as `package.module:name`.
         progress: `auto` is a bar on a terminal and a log line elsewhere.
         git_commit: For images without a repository: the commit the code was built from, with
@@ -130,6 +133,8 @@ class Settings(BaseSettings):
     allowed_protocols: tuple[str, ...] = ()
     catalog: str = Field(default="", repr=False)
     cache_dir: Path | None = None
+    cache_budget: str = "80%"
+    cache_floor: str = "2%"
     registry: str = ""
     progress: Literal["auto", "bar", "log", "off"] = "auto"
     git_commit: str = ""
@@ -150,6 +155,14 @@ class Settings(BaseSettings):
                 msg = f"{name!r} cannot name a store: use lower-case letters, digits and dashes"
                 raise ValueError(msg)
         return stores
+
+    @field_validator("cache_budget", "cache_floor", mode="before")
+    @classmethod
+    def _known_amounts(cls, amount: object) -> object:
+        if isinstance(amount, bool) or not isinstance(amount, str | int):
+            return amount
+        Amount.parse(amount)
+        return str(amount)
 
     @classmethod
     def settings_customise_sources(
@@ -214,6 +227,8 @@ class Settings(BaseSettings):
             "ROOTCELLAR_ALLOWED_PROTOCOLS": json.dumps(self.allowed_protocols),
             "ROOTCELLAR_CATALOG": self.catalog,
             "ROOTCELLAR_CACHE_DIR": str(self.cache_dir),
+            "ROOTCELLAR_CACHE_BUDGET": self.cache_budget,
+            "ROOTCELLAR_CACHE_FLOOR": self.cache_floor,
             "ROOTCELLAR_REGISTRY": self.registry,
             "ROOTCELLAR_PROGRESS": self.progress,
             "ROOTCELLAR_GIT_COMMIT": self.git_commit,

@@ -41,8 +41,8 @@ def file_system(path: Path, mount_table: Path = _MOUNT_TABLE) -> str:
 def network_file_system(path: Path, mount_table: Path = _MOUNT_TABLE) -> str:
     """Return the kind of network file system that `path` lies on, or empty for a local one.
 
-    FUSE mounts count as networks, but for a few: buckets and sshfs are mounted that way. Where there
-    is no mount table nothing is known, and empty is returned.
+    FUSE mounts count as networks, but for a few: buckets and sshfs are mounted that way. Nothing is
+    known, and empty returned, where there is no mount table.
 
     Source: https://sqlite.org/wal.html, "all processes must be on the same host computer".
     """

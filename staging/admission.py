@@ -6,10 +6,12 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from rootcellar.schemas.amount import spelled
 from rootcellar.schemas.errors import CacheFull, CacheUnusable
-from rootcellar.staging.amount import spelled
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rootcellar.staging.eviction import Evictor, Tally
     from rootcellar.staging.space import Ledger, Reservation
 
@@ -29,9 +31,9 @@ _REMEDY_LATER = f"Try again when runs on this host have ended. {_REMEDY}"
 class Admission:
     """Lets bytes into the cache below one root."""
 
-    def __init__(self, root: str, ledger: Ledger, evictor: Evictor) -> None:
+    def __init__(self, root: Path, ledger: Ledger, evictor: Evictor) -> None:
         self._root = root
-        self._ledger = ledger
+        self.ledger = ledger
         self._evictor = evictor
 
     def reserve(self, size_bytes: int, folder: str, uri: str = "") -> Reservation:
@@ -46,9 +48,9 @@ class Admission:
             CacheFull: Runs held too much for as long as we waited.
             CacheUnusable: It is more than the whole budget.
         """
-        end = time.monotonic() + self._ledger.limits.wait_seconds
+        end = time.monotonic() + self.ledger.limits.wait_seconds
         while True:
-            reservation = self._ledger.reserve(size_bytes, folder)
+            reservation = self.ledger.reserve(size_bytes, folder)
             if reservation is not None:
                 return reservation
             self._refuse_larger(size_bytes, uri)
@@ -76,9 +78,9 @@ class Admission:
 
     def full(self, size_bytes: int, uri: str, tally: Tally | None = None) -> CacheFull:
         """Return the error that says what is needed, what is there, and who has it."""
-        with self._ledger.opened() as account:
-            budget = self._ledger.budget_bytes(account)
-            floor = self._ledger.floor_bytes(account)
+        with self.ledger.opened() as account:
+            budget = self.ledger.budget_bytes(account)
+            floor = self.ledger.floor_bytes(account)
         parts = [f"it needs {spelled(size_bytes)}", f"the budget is {spelled(budget)}"]
         if tally is not None:
             parts.append(f"{spelled(tally.leased_bytes)} of it are in use by runs")
@@ -91,9 +93,9 @@ class Admission:
         return CacheFull(problem, "", uri, _REMEDY_LATER)
 
     def _refuse_larger(self, size_bytes: int, uri: str) -> None:
-        with self._ledger.opened() as account:
-            budget = self._ledger.budget_bytes(account)
-            most = min(budget, account.disk_bytes - self._ledger.floor_bytes(account))
+        with self.ledger.opened() as account:
+            budget = self.ledger.budget_bytes(account)
+            most = min(budget, account.disk_bytes - self.ledger.floor_bytes(account))
         if size_bytes > most:
             raise CacheUnusable(
                 f"it has {spelled(size_bytes)}, and the cache's budget is {spelled(most)}",
@@ -109,9 +111,8 @@ class Admission:
             time.sleep(_LOOK_SECONDS)
 
     def _changes(self) -> tuple[int, int]:
-        paths = (f"{self._root}/ended", f"{self._root}/usage")
-        first, second = (os.stat(path).st_mtime_ns for path in paths)
-        return first, second
+        ended, usage = (self._root / name for name in ("ended", "usage"))
+        return ended.stat().st_mtime_ns, usage.stat().st_mtime_ns
 
 
 def no_space(error: OSError) -> CacheFull:

@@ -7,7 +7,6 @@ Paths are strings here: this is done for each of a hundred thousand members of a
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from dataclasses import dataclass
 from enum import Enum
@@ -96,16 +95,22 @@ class Entries:
             os.rename(temp, path)
         return path
 
-    def enter_link(self, file: str, digest: Digest) -> str:
-        """Make a file of a workdir, which stays there, the entry of its digest, at once."""
+    def enter_link(self, file: str, digest: Digest) -> str | None:
+        """Make a file of a workdir, which stays there, the entry of its digest, at once.
+
+        Return its path, or None if there is an entry already.
+        """
         os.chmod(file, 0o444)
         mark(file, _now_ns(file))
         path = self.path(digest)
         try:
-            os.link(file, path, follow_symlinks=False)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            os.link(file, path, follow_symlinks=False)
+            try:
+                os.link(file, path, follow_symlinks=False)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+                os.link(file, path, follow_symlinks=False)
+        except FileExistsError:
+            return None
         return path
 
     def verify(self, digest: Digest) -> bool:
@@ -145,15 +150,6 @@ class Entries:
                         status.st_atime_ns,
                         status.st_ino,
                     )
-
-    def move_away(self, digest: Digest, folder: str) -> str | None:
-        """Take an entry out, whatever it is, and return where it is now; None if it is gone."""
-        target = f"{folder}/{digest.algorithm}-{digest.hex}-{secrets.token_hex(4)}"
-        try:
-            os.rename(self.path(digest), target)
-        except FileNotFoundError:
-            return None
-        return target
 
 
 def state_of(status: os.stat_result) -> EntryState:

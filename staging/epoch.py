@@ -13,6 +13,10 @@ import functools
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["is_mark", "mark", "mark_ns", "note_release"]
 
@@ -47,8 +51,8 @@ def mark(path: str, accessed_ns: int) -> None:
 
 
 @functools.cache
-def _utimensat() -> ctypes._CFuncPtr:
-    return ctypes.CDLL(None).utimensat
+def _utimensat() -> Callable[..., int]:
+    return cast("Callable[..., int]", ctypes.CDLL(None).utimensat)
 
 
 def note_release(path: str, accessed_ns: int | None = None) -> None:

@@ -94,14 +94,17 @@ class Evictor:
         self._lock = f"{root}/eviction"
         self._away = f"{root}/away"
 
-    def count(self, *, wait: bool = True) -> Tally | None:
-        """Count all entries and correct the ledger.
+    def count(self) -> Tally:
+        """Count all entries and correct the ledger."""
+        with locked_file(self._lock):
+            return self._count(lambda _: None)
 
-        Args:
-            wait: For another process that counts or evicts; else return None if there is one.
-        """
-        with locked_file(self._lock, wait=wait) as is_ours:
-            return self._count(lambda _: None) if is_ours else None
+    def count_if_free(self) -> bool:
+        """Do the same unless another process counts or evicts; tell whether it was done."""
+        with locked_file(self._lock, wait=False) as is_ours:
+            if is_ours:
+                self._count(lambda _: None)
+            return is_ours
 
     def make_room(self, size_bytes: int, *, written: bool = False) -> Tally | None:
         """Evict until so many bytes fit, and a little more; None if they fit now.

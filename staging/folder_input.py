@@ -12,19 +12,20 @@ import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import tee
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import (
     ArtifactNotFound,
     CacheFull,
     ContentError,
     ObjectChanged,
+    StoreUnavailable,
 )
 from rootcellar.schemas.manifest import MANIFEST_NAME
 from rootcellar.schemas.manifest_text import Line, ManifestText, ManifestWriter, in_order
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.cache import Cached, cache_errors
+from rootcellar.staging.cache import cache_errors
 from rootcellar.staging.folder_listing import (
     FolderListing,
     Unsorted,
@@ -35,16 +36,17 @@ from rootcellar.staging.folder_listing import (
 from rootcellar.staging.host_lock import locked
 from rootcellar.staging.local_copy import NO_LINK, copy_read_only
 from rootcellar.staging.member_download import SMALL_BYTES, read_member
+from rootcellar.staging.member_files import MemberFiles
 from rootcellar.staging.pipeline import pipelined
 from rootcellar.staging.stores.store import Address
 from rootcellar.staging.temp_file import create_temp, temp_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from rootcellar.schemas.digest import Digest
-    from rootcellar.staging.cache import Cache
-    from rootcellar.staging.stores.store import Listed, Progress, TotalProgress
+    from rootcellar.staging.cache import Cache, Cached
+    from rootcellar.staging.stores.store import Listed, TotalProgress
     from rootcellar.staging.workdir import FolderPlace
 
 __all__ = ["FolderInput", "StagedFolder", "pin_of_folder"]
@@ -142,10 +144,11 @@ class FolderInput:
         for line in manifest:
             _check_length(address, line.path)
         with self._placing() as place, ExitStack() as stack:
-            files = _Files(self._cache, place, address, manifest, self._progress)
+            files = MemberFiles(self._cache, place, self._progress)
+            members = _Members(files, address, manifest)
             misses = moved = 0
-            missing = files.missing(held.pin, stack)
-            for moved_bytes in pipelined(missing, files.fetch, parallel=address.store.parallel):
+            missing = members.missing(_Flight(self._cache, address, held.pin, stack))
+            for moved_bytes in pipelined(missing, members.fetch, parallel=address.store.parallel):
                 misses += 1
                 moved += moved_bytes
         return _staged(place, manifest, pin=held.pin, misses=misses, transferred_bytes=moved)
@@ -166,7 +169,7 @@ class FolderInput:
         for _ in range(_LISTINGS):
             with self._placing() as place:
                 try:
-                    staged = self._stage_listing(address, place, held=held)
+                    staged = self._stage_listing(address, pin, place, held=held)
                 except Unsorted:
                     held = True
                 else:
@@ -184,23 +187,38 @@ class FolderInput:
             "Try again when nobody writes there",
         )
 
-    def _stage_listing(self, address: Address, place: FolderPlace, *, held: bool) -> StagedFolder:
-        listing, misses, moved = FolderListing(address, held=held), 0, 0
-
-        def fetch(wanted: _Wanted) -> Cached:
+    def _known(
+        self, address: Address, files: Iterator[_Wanted], flight: _Flight
+    ) -> Iterator[tuple[_Wanted, Cached | None]]:
+        """Look foreign files up in the cache."""
+        for wanted in files:
             at = Address(address.store, wanted.item.key)
-            cached = self._cache.fetch(at, wanted.item.pin, progress=self._progress)
-            place.add(wanted.path, cached)
-            return cached
+            cached = self._cache.known(at, wanted.item.pin)
+            if cached is None and not flight.is_alone:
+                flight.begin()
+                cached = self._cache.known(at, wanted.item.pin)
+            yield wanted, cached
+
+    def _stage_listing(
+        self, address: Address, pin: Pin, place: FolderPlace, *, held: bool
+    ) -> StagedFolder:
+        listing, misses, moved = FolderListing(address, held=held), 0, 0
+        files = MemberFiles(self._cache, place, self._progress)
+
+        def fetch(known: tuple[_Wanted, Cached | None]) -> Cached:
+            return _fetched(files, address, *known)
 
         def lines() -> Iterator[Line]:
             nonlocal misses, moved
-            files, twin = tee(_wanted(address, listing))
-            arrived = pipelined(files, fetch, parallel=address.store.parallel, ordered=True)
-            for wanted, cached in zip(twin, arrived, strict=True):
-                misses += not cached.hit
-                moved += cached.transferred_bytes
-                yield Line(wanted.path, cached.size_bytes, cached.digest)
+            wanted, twin = tee(_wanted(address, listing))
+            with ExitStack() as stack:
+                flight = _Flight(self._cache, address, pin, stack)
+                known = self._known(address, wanted, flight)
+                arrived = pipelined(known, fetch, parallel=address.store.parallel, ordered=True)
+                for one, cached in zip(twin, arrived, strict=True):
+                    misses += not cached.hit
+                    moved += cached.transferred_bytes
+                    yield Line(one.path, cached.size_bytes, cached.digest)
 
         with create_temp(self._manifest_path) as file:
             file.writelines(ManifestWriter(lines()).blocks())
@@ -210,83 +228,57 @@ class FolderInput:
         return _staged(place, manifest, pin=listing.pin, misses=misses, transferred_bytes=moved)
 
 
-class _Files:
+class _Members:
     """The members of a folder that we published, on their way to their places."""
 
-    def __init__(
-        self,
-        cache: Cache,
-        place: FolderPlace,
-        folder: Address,
-        manifest: ManifestText,
-        progress: Progress | None,
-    ) -> None:
-        self._cache = cache
-        self._place = place
+    def __init__(self, files: MemberFiles, folder: Address, manifest: ManifestText) -> None:
+        self._files = files
         self._folder = folder
         self._manifest = manifest
         self._root = "/".join(part for part in (folder.key, manifest.root) if part)
-        self._progress = progress
 
-    def missing(self, pin: Pin, stack: ExitStack) -> Iterator[Line]:
-        """Place what the host has, and yield the rest; until `stack` ends nobody else fetches it.
-
-        Space for the rest is reserved until then, too.
-        """
-        alone = False
+    def missing(self, flight: _Flight) -> Iterator[Line]:
+        """Place what the host has, and yield the rest."""
         for line in self._manifest:
-            if self._placed(line):
+            if self._files.place_known(line):
                 continue
-            if not alone:
-                alone = True
-                state = hashlib.sha256(f"{self._folder.uri}\n{pin.token}".encode()).hexdigest()
-                stack.enter_context(locked(self._cache.root / "locks" / f"source-{state}"))
-                # Another process may have downloaded them while we waited.
-                missing_bytes = sum(
-                    one.size_bytes
-                    for one in self._manifest
-                    if self._cache.find(one.digest, one.size_bytes) is None
-                )
-                stack.enter_context(self._cache.reserve(missing_bytes, self._folder.uri))
-                if self._placed(line):
+            if not flight.is_alone:
+                flight.begin()
+                missing = sum(one.size_bytes for one in self._manifest if self._files.lacks(one))
+                flight.reserve(missing)
+                # Another process may have downloaded it while we waited.
+                if self._files.place_known(line):
                     continue
             yield line
 
     def fetch(self, line: Line) -> int:
         """Bring a member to its place and into the cache; return how many bytes moved."""
         key = f"{self._root}/{line.path}"
-        if line.size_bytes > SMALL_BYTES:
-            at, pin = Address(self._folder.store, key), Pin(size_bytes=line.size_bytes)
-            cached = self._cache.fetch(at, pin, expected=line.digest, progress=self._progress)
-            self._place.add(line.path, cached)
-            return cached.transferred_bytes
-        content = read_member(self._folder, key, line)
-        path = self._place.path_for(line.path)
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = os.open(path, flags, 0o600)
-        try:
-            os.write(file, content)
-        finally:
-            os.close(file)
-        self._cache.add(Path(path), line.digest)
-        self._place.note(line.path, line.size_bytes, line.digest)
-        if self._progress is not None:
-            self._progress.advance(len(content))
-        return len(content)
+        if line.size_bytes <= SMALL_BYTES and self._files.links:
+            content = read_member(self._folder, key, line)
+            if self._files.write(line, content):
+                return len(content)
+        at, pin = Address(self._folder.store, key), Pin(size_bytes=line.size_bytes)
+        return self._files.fetch(line.path, at, pin, line.digest).transferred_bytes
 
-    def _placed(self, line: Line) -> bool:
-        """Place a member that is in the cache, and tell whether it was."""
-        found = self._cache.find(line.digest, line.size_bytes)
-        if found is None:
-            return False
-        pin = Pin.model_construct(size_bytes=line.size_bytes)
-        cached = Cached(line.digest, str(found), line.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
-        try:
-            self._place.add(line.path, cached)
-        except CacheFull:
-            # Evicted at this moment.
-            return False
-        return True
+
+class _Flight:
+    """From the first miss on, one process of this host downloads the folder; others wait."""
+
+    def __init__(self, cache: Cache, folder: Address, pin: Pin, stack: ExitStack) -> None:
+        self._cache = cache
+        self._folder = folder
+        self._pin = pin
+        self._stack = stack
+        self.is_alone = False
+
+    def begin(self) -> None:
+        state = hashlib.sha256(f"{self._folder.uri}\n{self._pin.token}".encode()).hexdigest()
+        self._stack.enter_context(locked(self._cache.root / "locks" / f"source-{state}"))
+        self.is_alone = True
+
+    def reserve(self, size_bytes: int) -> None:
+        self._stack.enter_context(self._cache.reserve(size_bytes, self._folder.uri))
 
 
 def _wanted(folder: Address, listing: FolderListing) -> Iterator[_Wanted]:
@@ -298,6 +290,23 @@ def _wanted(folder: Address, listing: FolderListing) -> Iterator[_Wanted]:
             yield wanted
     except ValueError as error:
         raise ContentError(str(error), "", folder.uri, "Rename one of them in its store") from error
+
+
+def _fetched(files: MemberFiles, folder: Address, wanted: _Wanted, cached: Cached | None) -> Cached:
+    """Bring a foreign file to its place: from the cache, by one request, or as any large one."""
+    at, pin = Address(folder.store, wanted.item.key), wanted.item.pin
+    if cached is not None and files.place(wanted.path, cached):
+        return cached
+    if 0 < pin.size_bytes <= SMALL_BYTES and files.links:
+        try:
+            content = at.store.read(at.key, pin, 0, pin.size_bytes)
+        except (ObjectChanged, StoreUnavailable):
+            content = b""  # the long way knows what to do
+        if len(content) == pin.size_bytes:
+            line = Line(wanted.path, len(content), Digest.of(content))
+            if files.write(line, content):
+                return files.remembered(line, at, pin)
+    return files.fetch(wanted.path, at, pin, None)
 
 
 def _staged(

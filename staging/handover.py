@@ -49,7 +49,7 @@ class Handover:
         self._freed: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._waiting = self._waiting_bytes = 0
         self._error: BaseException | None = None
-        self._stopped = False
+        self._stopped = self._is_over = False
         # Held by the thread that uploads. Raw, as those of `pipelined`, and for the same reason.
         self._serving = _thread.allocate_lock()
         self._begun = False
@@ -74,8 +74,8 @@ class Handover:
                 another file now.
             StoreError: An upload failed, perhaps an earlier one.
         """
-        if self._pid != os.getpid():
-            raise self._refused("only the process that runs the task can hand members over")
+        if self._pid != os.getpid() or self._is_over:
+            raise self._refused("members are handed over by the task's process, while it runs")
         for member, identity in self._files(self._name(path)):
             known = self.taken.get(member)
             if known is not None and known != identity:
@@ -98,6 +98,7 @@ class Handover:
         while self._waiting:
             self._wait()
         self._raise()
+        self._is_over = True
         self._end()
 
     def stop(self, *, ended: bool) -> None:
@@ -108,7 +109,7 @@ class Handover:
         """
         if self._stopped or self._pid != os.getpid():
             return
-        self._stopped = True
+        self._stopped = self._is_over = True
         self._end()
         if self._journal is not None and ended:
             self._journal.write(ended=True)
@@ -230,7 +231,10 @@ class Handover:
 
     def _refused(self, problem: str) -> BindingError:
         return BindingError(
-            problem, self._output.artifact, self._output.uri, "Add paths below the output's .path"
+            problem,
+            self._output.artifact,
+            self._output.uri,
+            "Add paths below the output's .path, in the body",
         )
 
 

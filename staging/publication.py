@@ -49,6 +49,15 @@ class Publication:
             self._begun[output.path] = folder
         return self._begun[output.path].handover()
 
+    def finish_handovers(self) -> None:
+        """Wait until all that was handed over is in its store.
+
+        Raises:
+            ContentError, StoreError: An upload failed.
+        """
+        for folder in self._begun.values():
+            folder.handover().finish()
+
     def prepare(self, *outputs: Output) -> None:
         """Check outputs and transfer them; they are visible to nobody.
 

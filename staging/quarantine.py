@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.digest import Digest
+from rootcellar.staging.entries import EntryState
 
 if TYPE_CHECKING:
     from rootcellar.staging.entries import Entries
+    from rootcellar.staging.space import Ledger
 
-__all__ = ["Quarantine", "Quarantined"]
+__all__ = ["Quarantine", "Quarantined", "Vetting"]
 
 _NOTE = ".note"
 _MOST = 16
@@ -111,3 +113,33 @@ class Quarantine:
                 os.unlink(path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{path}{_NOTE}")
+
+
+class Vetting:
+    """Decides which entries may be served."""
+
+    def __init__(self, entries: Entries, quarantine: Quarantine, ledger: Ledger) -> None:
+        self._entries = entries
+        self._quarantine = quarantine
+        self._ledger = ledger
+
+    def trusted(self, digest: Digest, size_bytes: int) -> str | None:
+        """Return the path of the entry if its bytes are right; what is bad goes into quarantine.
+
+        One from before the host was started is read; nobody else should do so at the time.
+        """
+        state = self._entries.state(digest, size_bytes)
+        reason = "something wrote to it, cut it off or replaced it"
+        if state is EntryState.UNVERIFIED:
+            reason = "its bytes were wrong after the host was started again"
+            try:
+                state = EntryState.GOOD if self._entries.verify(digest) else EntryState.DAMAGED
+            except FileNotFoundError:
+                return None
+        if state is EntryState.DAMAGED:
+            self.condemn(digest, reason)
+        return self._entries.path(digest) if state is EntryState.GOOD else None
+
+    def condemn(self, digest: Digest, reason: str) -> None:
+        """Move an entry, if it is there, into quarantine."""
+        self._ledger.give_back(self._quarantine.take(self._entries, digest, reason))

@@ -1,13 +1,15 @@
 """Folders that live no longer than the process that made them.
 
-A scratch folder `<root>/<area>/<name>` has a lock `<root>/locks/<area>-<name>`. The lock is taken
-before the folder is made and removed after it, so a folder whose lock is free, or gone, is dead.
-A dead folder is first renamed to `.dead-…` and then removed, so that no name is ever half there.
+A scratch folder is locked (`flock`) by its process; the lock is on the folder itself, so that
+nobody can delete the one without the other. It is made and locked under a shared lock of its area,
+and who looks for dead ones has that lock for itself: so a folder without a lock is dead, and not
+new. A dead folder is first renamed to `.dead-…` and then removed, so that no name is half there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 from typing import TYPE_CHECKING
@@ -15,13 +17,22 @@ from typing import TYPE_CHECKING
 from rootcellar.staging.host_lock import HostLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Scratch", "empty_dead", "remove_tree", "sweep_ended", "sweep_locks", "sweep_scratch"]
+__all__ = [
+    "Scratch",
+    "empty_dead",
+    "remove_tree",
+    "sweep_ended",
+    "sweep_locks",
+    "sweep_scratch",
+]
 
 _DEAD_PREFIX = ".dead-"
 _REMOVALS = 5
+_AT_ONCE = 64
+"""Dead folders looked at together: each keeps a file open."""
 
 
 class Scratch:
@@ -33,19 +44,15 @@ class Scratch:
 
     def __init__(self, root: Path, area: str, name: str) -> None:
         self.path = root / area / name
-        lock_path = _lock_path(root, area, name)
-        lock = HostLock.take_if_free(lock_path)
-        if lock is None and not self.path.exists():
-            # A sweeper has it, for the moment that removing an abandoned lock takes.
-            lock = HostLock.take(lock_path)
-        if lock is None:
-            raise FileExistsError(self.path)
-        self._lock = lock
-        try:
-            self.path.mkdir(mode=0o700)
-        except BaseException:
-            self._lock.remove()
-            raise
+        path = str(self.path)
+        with _flocked(str(root / area), fcntl.LOCK_SH):
+            os.mkdir(path, 0o700)
+            try:
+                self._lock = os.open(path, _FOLDER)
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BaseException:
+                os.rmdir(path)
+                raise
 
     def close(self) -> None:
         """Remove the folder with all that is in it. Safe to repeat.
@@ -53,7 +60,7 @@ class Scratch:
         A process that still writes into it may keep some of it alive until the next sweep.
         """
         _remove(self.path)
-        self._lock.remove()
+        self._unlock()
 
     def move_out(self, target: Path) -> bool:
         """End the scratch by renaming its folder; tell whether there was one. Safe to repeat."""
@@ -63,8 +70,16 @@ class Scratch:
             _remove(self.path)
             return False
         finally:
-            self._lock.remove()
+            self._unlock()
         return True
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            file, self._lock = self._lock, -1
+            os.close(file)
+
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove_tree(top: Path) -> None:
@@ -92,60 +107,74 @@ def sweep_scratch(
             for the next sweep, and so do those that were not come to yet.
     """
     swept = []
-    for path in sorted((root / area).iterdir()):
-        if path.name.startswith(_DEAD_PREFIX):
-            _remove_tree(path)
-            continue
-        lock = HostLock.take_if_free(_lock_path(root, area, path.name))
-        if lock is None:
-            continue
-        try:
-            if path.exists():
-                if found is not None:
-                    found(path.name)
-                _remove(path)
-                swept.append(path.name)
-        except BaseException:
-            lock.release()
-            raise
-        lock.remove()
-    sweep_locks(root, area)
+    for path in _dead(root / area):
+        if found is not None:
+            found(path.name)
+        _remove(path)
+        swept.append(path.name)
     return tuple(swept)
 
 
 def empty_dead(root: Path, area: str) -> None:
     """Empty the folders of dead processes, and leave them for `sweep_scratch` to tell of."""
-    for name in os.listdir(root / area):
-        path = root / area / name
-        if name.startswith(_DEAD_PREFIX):
-            _remove_tree(path)
-            continue
-        lock = HostLock.take_if_free(_lock_path(root, area, name))
-        if lock is None:
-            continue
+    for path in _dead(root / area):
+        if path.is_dir():
+            _empty(path)
+
+
+def _dead(area: Path) -> Iterator[Path]:
+    """Yield what no living process has, each locked while its turn lasts. Removes `.dead-…`."""
+    names = sorted(os.listdir(area))
+    for start in range(0, len(names), _AT_ONCE):
+        locks: dict[str, int] = {}
         try:
-            if path.is_dir():
-                _empty(path)
+            with _flocked(str(area), fcntl.LOCK_EX):
+                for name in names[start : start + _AT_ONCE]:
+                    lock = _lock_of_dead(area / name)
+                    if lock is not None:
+                        locks[name] = lock
+            for name in locks:
+                if name.startswith(_DEAD_PREFIX):
+                    _remove_tree(area / name)
+                else:
+                    yield area / name
         finally:
-            # Kept if the folder is there: who sweeps it takes and removes the lock.
-            (lock.release if path.exists() else lock.remove)()
+            for lock in locks.values():
+                os.close(lock)
+
+
+def _lock_of_dead(path: Path) -> int | None:
+    """Lock what nobody has locked; None if somebody has, or it is gone."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return os.open(path.parent, _FOLDER)  # a link, or nothing that can be opened: nobody's
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file
+
+
+@contextlib.contextmanager
+def _flocked(folder: str, operation: int) -> Iterator[None]:
+    file = os.open(folder, _FOLDER)
+    try:
+        fcntl.flock(file, operation)
+        yield
+    finally:
+        os.close(file)
 
 
 def sweep_locks(root: Path, what: str) -> None:
-    """Remove the locks of one kind that dead processes left, and that guard no folder."""
+    """Remove the locks of one kind that dead processes left."""
     for path in (root / "locks").glob(f"{what}-*"):
-        name = path.name.removeprefix(f"{what}-")
         lock = HostLock.take_if_free(path)
-        if lock is None:
-            continue
-        if (root / what / name).exists():
-            lock.release()
-        else:
+        if lock is not None:
             lock.remove()
-
-
-def _lock_path(root: Path, area: str, name: str) -> Path:
-    return root / "locks" / f"{area}-{name}"
 
 
 def _remove(path: Path) -> None:

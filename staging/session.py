@@ -251,6 +251,14 @@ class StagingSession:
         """
         return self._publication.handover(output)
 
+    def finish_handovers(self) -> None:
+        """Wait until all that was handed over is in its store.
+
+        Raises:
+            ContentError, StoreError: An upload failed.
+        """
+        self._publication.finish_handovers()
+
     def prepare_output(self, *outputs: Output) -> None:
         """Check and transfer outputs, several at once, visible to nobody before `publish`.
 

@@ -22,13 +22,13 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from rootcellar.staging.amount import Amount
+from rootcellar.schemas.amount import Amount
 from rootcellar.staging.epoch import mark_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["NO_SPACE", "Account", "Ledger", "Reservation", "SpaceLimits", "reserved_bytes"]
 
@@ -36,6 +36,7 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PREFIX = "reserved-"
 _WIDTH = 32
 _LOW_WATER = 0.9
+_BUDGET, _FLOOR = Amount(0, 0.8), Amount(0, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class SpaceLimits:
         wait_seconds: How long a download waits for runs to release what they hold.
     """
 
-    budget: Amount = Amount(0, 0.8)
-    floor: Amount = Amount(0, 0.02)
+    budget: Amount = _BUDGET
+    floor: Amount = _FLOOR
     wait_seconds: float = 60.0
 
 
@@ -271,10 +272,10 @@ def _write(file: int, account: Account) -> None:
 
 
 @functools.cache
-def _fallocate() -> ctypes._CFuncPtr:
+def _fallocate() -> Callable[..., int]:
     function = ctypes.CDLL(None, use_errno=True).fallocate
     function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    return function
+    return cast("Callable[..., int]", function)
 
 
 def _allocate(file: int, size_bytes: int) -> None:

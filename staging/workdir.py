@@ -1,7 +1,7 @@
 """The folder of one run: inputs to read, places to write to, room for temporary files.
 
 Making and removing folders is what costs time here, so there are as few as can be: inputs lie in
-the workdir itself and outputs in `out`, and only a name that is there already gets a further folder.
+the workdir itself and outputs in `out`, and only a name that is taken gets a further folder.
 """
 
 from __future__ import annotations

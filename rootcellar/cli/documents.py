@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rootcellar.catalog.values import Run, RunInput, RunOutput, Version
+    from rootcellar.staging.holdings import Holding
 
-__all__ = ["edge_document", "run_document", "version_document"]
+__all__ = ["edge_document", "holding_document", "run_document", "version_document"]
 
 
 def version_document(version: Version) -> dict[str, Any]:
@@ -84,6 +85,19 @@ def edge_document(edge: RunInput | RunOutput) -> dict[str, Any]:
         "misses": getattr(edge, "misses", None),
         "requests": getattr(edge, "requests", None),
         "version": None if edge.version is None else version_document(edge.version),
+    }
+
+
+def holding_document(holding: Holding) -> dict[str, Any]:
+    """Return all that is known of an entry of the host's cache."""
+    return {
+        "digest": str(holding.digest),
+        "size_bytes": holding.size_bytes,
+        "state": holding.state,
+        "is_leased": holding.is_leased,
+        "leased_by": list(holding.leased_by),
+        "uris": list(holding.uris),
+        "released_at": _time(holding.released_at),
     }
 
 

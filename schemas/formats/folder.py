@@ -26,6 +26,8 @@ __all__ = ["Folder", "Members"]
 
 _CHOICES = "list[Path], dict[str, Path], or a list or dict of what its members load as"
 
+_ANY = File(allow_empty=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -49,7 +51,7 @@ class Folder:
 
     pattern: str = "**/*"
     min_files: int = field(default=1, kw_only=True)
-    member: Format = field(default=File(allow_empty=True), kw_only=True)
+    member: Format = field(default=_ANY, kw_only=True)
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.pattern).parts
@@ -160,7 +162,8 @@ class Folder:
         if not self.takes(name):
             raise self._stray(name, others=0)
         try:
-            self.member.validate(path)
+            if self.member != _ANY:  # of which describing checks as much
+                self.member.validate(path)
             return self.member.describe(path)
         except ContentError as error:
             raise _in_member(name, error) from error
@@ -245,11 +248,14 @@ class Members:
     """A folder's files one by one, summed up. Holds nothing of any of them.
 
     `add` them all, then ask for what was `checked`.
+
+    Attributes:
+        files: How many there were so far.
     """
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._files = self._size_bytes = self._rows = self._with_rows = 0
+        self.files = self._size_bytes = self._rows = self._with_rows = 0
         self._schemas: set[tuple[Digest | None, tuple[Column, ...]]] = set()
 
     def add(self, name: str, path: Path) -> None:
@@ -262,7 +268,7 @@ class Members:
 
     def count(self, one: Description) -> None:
         """Count a file that was described."""
-        self._files += 1
+        self.files += 1
         self._size_bytes += one.size_bytes
         if one.row_count is not None:
             self._rows += one.row_count
@@ -275,7 +281,7 @@ class Members:
         Raises:
             ContentError: They are too few.
         """
-        self._folder.check_count(self._files)
+        self._folder.check_count(self.files)
         return self.description()
 
     def description(self) -> Description:
@@ -283,9 +289,9 @@ class Members:
         alike = next(iter(self._schemas)) if len(self._schemas) == 1 else (None, ())
         return Description(
             size_bytes=self._size_bytes,
-            row_count=self._rows if self._files and self._with_rows == self._files else None,
+            row_count=self._rows if self.files and self._with_rows == self.files else None,
             schema_fingerprint=alike[0],
-            members=self._files,
+            members=self.files,
             columns=alike[1],
         )
 

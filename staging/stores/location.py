@@ -23,6 +23,7 @@ __all__ = ["StoreLocation", "Stores"]
 
 _FOLDER_PROTOCOLS = {"", "file", "local"}
 _S3_PROTOCOLS = {"s3", "s3a"}
+_CLOUD_PROTOCOLS = {"gs", "gcs", "az", "abfs", "abfss"}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-_]*")
 
 
@@ -178,6 +179,10 @@ def _open(base: str, location: StoreLocation) -> Store:
         from rootcellar.staging.stores.s3_choice import open_bucket  # noqa: PLC0415 (as below)
 
         return open_bucket(base, location.url.partition("://")[2], location.options)
+    if location.protocol in _CLOUD_PROTOCOLS:
+        from rootcellar.staging.stores.cloud_choice import open_cloud  # noqa: PLC0415 (as below)
+
+        return open_cloud(base, location.url, location.options)
     # fsspec takes a tenth of a second to import; who has folders only does not pay for it.
     from rootcellar.staging.stores.generic import GenericStore  # noqa: PLC0415
 

@@ -54,15 +54,23 @@ class Bucket(Protocol):
 
     def stat(self, key: str) -> Pin | None: ...
 
-    def write_small(self, key: str, content: bytes) -> Pin: ...
-
     def asked(self, method: str, key: str, **parts: Any) -> Asked: ...
+
+
+class SmallTarget(Protocol):
+    """What a small upload needs of its store."""
+
+    def uri(self, key: str) -> str: ...
+
+    def write_small(self, key: str, content: bytes) -> Pin: ...
 
 
 class SmallUpload:
     """A small file that `publish` sends by one request; a very small one is kept till then."""
 
-    def __init__(self, bucket: Bucket, key: str, source: Path, progress: Progress | None) -> None:
+    def __init__(
+        self, bucket: SmallTarget, key: str, source: Path, progress: Progress | None
+    ) -> None:
         self._bucket = bucket
         self._key = key
         self._source = source

@@ -306,6 +306,15 @@ def tiled_in_vain(station: int, cause: str, *, tiles: Staged[Tiles] = OUTPUT) ->
     raise ConnectionResetError if cause == "network" else ValueError(cause)
 
 
+@app.task
+def tiled_several(stations: list[int], *, several: Outputs[Tiles] = OUTPUTS) -> None:
+    """Hand tiles of several folders over, in turns."""
+    made = [several.new(station=station) for station in stations]
+    for number in range(3):
+        for tiles in made:
+            write_tile(tiles, number)
+
+
 def write_tile(tiles: Staged[Tiles], number: int) -> None:
     path = tiles.path / f"{number}.txt"
     path.write_text(f"tile {number} of {tiles.artifact.station}")

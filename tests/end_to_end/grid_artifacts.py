@@ -85,7 +85,7 @@ class Part(Artifact, uri="derived://part/{station:03d}/{name}.txt", format=Text(
     name: str
 
 
-@registry.register
+@registry.register(arguments=["tiles", "several"])
 class Tiles(Artifact, uri="derived://tiles/{station:03d}", format=Folder("*.txt", member=Text())):
     station: int
 

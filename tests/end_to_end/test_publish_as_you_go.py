@@ -81,7 +81,19 @@ def test_a_run_that_failed_for_good_leaves_nothing(any_grid):
     wait_until(lambda: members(any_grid, station) == [])
 
 
-def test_members_are_added_by_hand_too(grid, tmp_path):
+def test_members_of_several_folders_are_added(grid):
+    """Each of `Outputs` takes its own."""
+    from grid_app import tiled_several
+
+    stations = [grid.station(), grid.station()]
+    grid.ended(tiled_several.delay(stations))
+
+    for station in stations:
+        expected = {f"{n}.txt": f"tile {n} of {station}" for n in range(3)}
+        assert expected == read(Tiles(station=station))
+
+
+def test_members_are_added_by_hand_too(grid):
     """In a `staged` block, as in a task."""
     from rootcellar import OUTPUT
 

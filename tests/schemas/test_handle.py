@@ -218,3 +218,23 @@ def test_wrong_content_of_a_stream_names_the_artifact():
     """As of a file."""
     with pytest.raises(ContentError, match=r"Rain\(n=1\) at raw://rain/1.parquet"):
         streamed(Rain(n=1), {"": b"no table at all, for sure"}).dataset()
+
+
+def test_members_are_handed_over_by_absolute_paths(tmp_path):
+    """A path relative to the output's folder, or a whole one."""
+    added = []
+    handle = Staged(Town(n=1), tmp_path, writable=True, adder=added.append)
+
+    handle.add("a/b")
+    handle.add(tmp_path / "c")
+
+    assert [tmp_path / "a" / "b", tmp_path / "c"] == added
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_has_no_members_takes_none(tmp_path, writable):
+    """A file, or an input."""
+    handle = Staged(Town(n=1), tmp_path, writable=writable)
+
+    with pytest.raises(BindingError, match="only members of a folder output"):
+        handle.add("a")

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rootcellar.schemas.amount import Amount
 from rootcellar.staging import Address, Cache, Stores
+from rootcellar.staging.space import SpaceLimits, reserved_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from pathlib import Path
 
     from rootcellar.schemas.ref import Pin
     from rootcellar.staging import Store
+
+HERE = str(Path(__file__).parent)
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)  # for `attempt_run`
 
 CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 
@@ -102,6 +109,41 @@ def cache(tmp_path) -> Cache:
     return Cache(tmp_path / "cache")
 
 
+@pytest.fixture
+def cache_of(tmp_path) -> Callable[..., Cache]:
+    """Open the cache with a budget in bytes, no floor and no patience unless given."""
+
+    def opened(budget: int, *, floor: int = 0, wait_seconds: float = 0.0) -> Cache:
+        limits = SpaceLimits(Amount(budget), Amount(floor), wait_seconds)
+        return Cache(tmp_path / "cache", limits)
+
+    return opened
+
+
+@pytest.fixture
+def put(folder_stores) -> Callable[[str, bytes], tuple[Address, Pin]]:
+    """Write an object into a store, and return what fetches it."""
+
+    def written(key: str, content: bytes) -> tuple[Address, Pin]:
+        address = folder_stores.store_for(f"raw://{key}")
+        return address, address.store.write_small(key, content)
+
+    return written
+
+
+def ledger_and_disk(cache: Cache) -> tuple[int, int]:
+    """The bytes that the ledger counts, and those of entries, reservations and quarantine."""
+    with cache.ledger.opened() as account:
+        counted = account.used_bytes or 0
+    entries = sum(entry.size_bytes for entry in cache.entries.walk())
+    return counted, entries + reserved_bytes(str(cache.root)) + cache.quarantine.count()[1]
+
+
+@pytest.fixture(name="ledger_and_disk")
+def ledger_and_disk_fixture():
+    return ledger_and_disk
+
+
 @dataclass
 class Meddled:
     """A store that lets a test act before some of its reads, and may alter what they answer."""
@@ -146,7 +188,7 @@ def wait_until_fixture():
 
 @pytest.fixture
 def files_below() -> Callable[[Path], list[str]]:
-    """All files below a folder, hidden ones too, relative and sorted; not what a cache always has."""
+    """All files below a folder, hidden ones too, relative and sorted; not a cache's own two."""
 
     def listed(top: Path) -> list[str]:
         names = (p.relative_to(top).as_posix() for p in top.rglob("*") if not p.is_dir())

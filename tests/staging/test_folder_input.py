@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -264,6 +265,36 @@ def test_of_two_runs_one_downloads(folder_stores, tmp_path, monkeypatch, cache):
     members = [key for key in heard.of("read") if "/v-" in key]
     assert len(set(members)) == len(members) == len(TREE) - 1
     assert 4 == len(hits)
+
+
+def test_equal_members_are_one_entry(start, other_host):
+    """Each is in its place, read-only and unchanged."""
+    same = {f"d{number}/same": b"the same" for number in range(20)} | {"other": b"other"}
+    with start() as session:
+        publish(session, same)
+    with start(other_host) as session:
+        staged = stage(session)
+
+        assert same == read_tree(staged.path)
+        session.check_inputs()
+        modes = {path.stat().st_mode & 0o777 for path in staged.path.rglob("*") if path.is_file()}
+        assert modes == {0o444}
+
+
+def test_a_disk_without_links_gets_copies(start, other_host, monkeypatch):
+    """Of the entries, which come by way of the cache then."""
+    with start() as session:
+        publish(session, TREE)
+
+    def refuse(*_args, **_options):
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with start(other_host) as session:
+        staged = stage(session)
+
+        assert TREE == read_tree(staged.path)
+        session.check_inputs()
 
 
 MANY = """

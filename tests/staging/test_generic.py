@@ -19,7 +19,8 @@ def test_unknown_protocol_is_a_missing_store():
 def test_protocol_without_its_package_says_what_to_install(monkeypatch):
     """A known protocol whose package is not there asks for the package."""
     monkeypatch.setitem(sys.modules, "gcsfs", None)
-    store = Stores.from_mapping({"far": "gs://bucket/folder"}).named("far")
+    far = {"url": "gs://bucket/folder", "options": {"direct": False}}
+    store = Stores.from_mapping({"far": far}).named("far")
 
     with pytest.raises(StoreError, match="install gcsfs"):
         store.stat("a.dat")

@@ -4,63 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-import uuid
 
 import pytest
+from attempt_run import JOURNAL, Run, content_of, keys, manifest_of
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import (
     BindingError,
     ContentError,
-    RootcellarError,
     StoreUnavailable,
 )
-from rootcellar.schemas.manifest import Manifest
-from rootcellar.staging import Output, StagingSession
 from rootcellar.staging.folder_input import pin_of_folder
-
-JOURNAL = f"v-{uuid.uuid5(uuid.NAMESPACE_URL, 'task')}"
-
-
-CLIMBING = (
-    b'{"root":"v-01890a5d-ac96-774b-bcce-b302099a8057","ended":true,"entries":'
-    b'[{"path":"../../x","digest":"sha256:%064d","pin":{"size_bytes":1}}]}' % 0
-)
-
-
-class Run:
-    """One attempt with one folder output."""
-
-    def __init__(self, stores, cache, journal=JOURNAL):
-        self.session = StagingSession(stores, cache, run_uid=str(uuid.uuid4()))
-        self.session.__enter__()
-        self.path = self.session.reserve_output("tree", "tree")
-        self.path.mkdir()
-        self.root = f"v-{uuid.uuid4()}"
-        self.output = Output(
-            uri="raw://tree",
-            path=self.path,
-            kind="folder",
-            root=self.root,
-            artifact="Tree()",
-            journal=journal,
-        )
-        self.checked = []
-
-    def write(self, name, content=b"x"):
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return path
-
-    def add(self, path):
-        self.session.handover(self.output).add(self.path / path, self.checked.append)
-
-    def publish(self):
-        self.session.prepare_output(self.output)
-        [published] = self.session.publish()
-        self.session.close()
-        return published
 
 
 @pytest.fixture
@@ -75,47 +29,6 @@ def local_run(folder_stores, cache):
     run = Run(folder_stores, cache)
     yield run
     run.session.close()
-
-
-def keys(stores):
-    return sorted(item.key for item in stores.named("raw").list(""))
-
-
-def manifest_of(stores):
-    store = stores.named("raw")
-    pin = store.stat("tree/_manifest.json")
-    text = store.read("tree/_manifest.json", pin, 0, pin.size_bytes)
-    return Manifest.from_bytes(text, uri="raw://tree")
-
-
-def content_of(stores, key):
-    store = stores.named("raw")
-    pin = store.stat(key)
-    return store.read(key, pin, 0, pin.size_bytes)
-
-
-class Counted:
-    """What a store was asked to do."""
-
-    def __init__(self, store, monkeypatch):
-        self.copied, self.written, self.uploaded = [], [], []
-        for name, calls, index in [
-            ("copy", self.copied, 2),
-            ("write_small", self.written, 0),
-            ("upload", self.uploaded, 0),
-        ]:
-            monkeypatch.setattr(store, name, self._counting(getattr(store, name), calls, index))
-
-    @staticmethod
-    def _counting(real, calls, index):
-        def call(*args):
-            calls.append(args[index])
-            return real(*args)
-
-        return call
-
-    def members(self):
-        return [k for k in [*self.written, *self.uploaded] if not k.endswith(".json")]
 
 
 def test_what_is_added_is_published_with_the_rest(run, stores):
@@ -305,129 +218,3 @@ def test_a_run_of_no_task_leaves_nothing_at_once(stores, cache):
     run.session.close()
 
     assert keys(stores) == []
-
-
-class TestAnotherAttempt:
-    """Of the same task, after one that failed or died."""
-
-    @pytest.fixture(autouse=True)
-    def _attempts(self, s3_stores, cache):
-        self.stores = s3_stores
-        self.cache = cache
-
-    def fail(self, contents):
-        run = Run(self.stores, self.cache)
-        for name, content in contents.items():
-            run.add(run.write(name, content))
-        run.session.handover(run.output).finish()
-        run.session.close()
-        return run
-
-    def test_it_copies_what_is_there(self, monkeypatch):
-        """By digest, whatever the name; only new content is uploaded."""
-        self.fail({"a": b"one", "b": b"two", "large": b"x" * 2_000_000})
-        counted = Counted(self.stores.named("raw"), monkeypatch)
-        run = Run(self.stores, self.cache)
-        for name, content in {
-            "a": b"one",
-            "other": b"two",
-            "new": b"new",
-            "large": b"x" * 2_000_000,
-        }.items():
-            run.add(run.write(name, content))
-
-        published = run.publish()
-
-        assert sorted(f"tree/{run.root}/{n}" for n in ["a", "other", "large"]) == sorted(
-            counted.copied
-        )
-        assert [f"tree/{run.root}/new"] == counted.members()
-        assert published.transferred_bytes == 3
-        assert b"two" == content_of(self.stores, f"tree/{run.root}/other")
-
-    def test_it_removes_what_the_dead_left(self):
-        """When it has published, neither notes nor members of ended attempts are left."""
-        self.fail({"a": b"one"})
-        run = Run(self.stores, self.cache)
-        run.add(run.write("a", b"one"))
-        run.publish()
-
-        assert ["tree/_manifest.json", f"tree/{run.root}/a"] == keys(self.stores)
-
-    def test_it_leaves_alone_what_may_live(self):
-        """An attempt that did not say that it ended may publish yet: its members stay."""
-        living = Run(self.stores, self.cache)
-        living.add(living.write("a", b"one"))
-        handover = living.session.handover(living.output)
-        handover.finish()
-        handover._journal.write()
-        run = Run(self.stores, self.cache)
-        run.add(run.write("a", b"one"))
-        run.publish()
-
-        assert f"tree/{living.root}/a" in keys(self.stores)
-        assert living.publish().members == 1
-        assert b"one" == content_of(self.stores, f"tree/{living.root}/a")
-
-    def test_it_uploads_what_was_changed_since(self, monkeypatch):
-        """An object that is not as it was noted is not used."""
-        failed = self.fail({"a": b"one"})
-        self.stores.named("raw").write_small(f"tree/{failed.root}/a", b"evil")
-        run = Run(self.stores, self.cache)
-        run.add(run.write("a", b"one"))
-        run.publish()
-
-        assert b"one" == content_of(self.stores, f"tree/{run.root}/a")
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            b"",
-            b"{}",
-            b'{"root":"../..","ended":true,"entries":[]}',
-            b'{"root":"v-01890a5d-ac96-774b-bcce-b302099a8057","ended":true,"entries":[{}]}',
-            CLIMBING,
-        ],
-    )
-    def test_notes_that_cannot_be_read_cost_an_upload(self, text):
-        """And nothing else."""
-        self.stores.named("raw").write_small(f"tree/{JOURNAL}/x.0.json", text)
-        run = Run(self.stores, self.cache)
-        run.add(run.write("a", b"one"))
-
-        assert run.publish().members == 1
-
-    def test_another_task_finds_nothing(self, monkeypatch):
-        """Notes are of one task."""
-        self.fail({"a": b"one"})
-        counted = Counted(self.stores.named("raw"), monkeypatch)
-        run = Run(self.stores, self.cache, journal=f"v-{uuid.uuid4()}")
-        run.add(run.write("a", b"one"))
-        run.publish()
-
-        assert counted.copied == []
-
-    def test_a_manifest_that_may_be_there_keeps_its_members(self, monkeypatch):
-        """If the answer to its publication is lost, nothing is removed, nor said to have ended."""
-        store = self.stores.named("raw")
-        run = Run(self.stores, self.cache)
-        run.add(run.write("a", b"one"))
-        run.session.prepare_output(run.output)
-        real = store.write_small
-
-        def lost(key, content):
-            real(key, content)
-            if key.endswith("_manifest.json"):
-                raise StoreUnavailable("the answer was lost")
-
-        monkeypatch.setattr(store, "write_small", lost)
-        with pytest.raises(RootcellarError):
-            run.session.publish()
-        run.session.close()
-        run.session.forget()
-        monkeypatch.undo()
-        other = Run(self.stores, self.cache)
-        other.add(other.write("b", b"one"))
-        other.publish()
-
-        assert b"one" == content_of(self.stores, f"tree/{run.root}/a")

@@ -1,0 +1,120 @@
+"""Members at their places in a workdir, and in the cache by the same files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.schemas.ref import Pin
+from rootcellar.staging.admission import no_space
+from rootcellar.staging.cache import Cached
+from rootcellar.staging.local_copy import NO_LINK
+from rootcellar.staging.space import NO_SPACE
+
+if TYPE_CHECKING:
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.manifest_text import Line
+    from rootcellar.staging.cache import Cache
+    from rootcellar.staging.stores.store import Address, Progress
+    from rootcellar.staging.workdir import FolderPlace
+
+__all__ = ["MemberFiles"]
+
+
+class MemberFiles:
+    """Fills one folder of a workdir. Safe for several threads.
+
+    Attributes:
+        links: Files can have two names here, as far as is known; without, `write` does nothing.
+    """
+
+    def __init__(self, cache: Cache, folder: FolderPlace, progress: Progress | None) -> None:
+        self.links = True
+        self._cache = cache
+        self._folder = folder
+        self._progress = progress
+
+    def lacks(self, line: Line) -> bool:
+        """Tell whether a member is not in the cache."""
+        return self._cache.find(line.digest, line.size_bytes) is None
+
+    def place_known(self, line: Line) -> bool:
+        """Place a member that is in the cache, and tell whether it was."""
+        found = self._cache.find(line.digest, line.size_bytes)
+        return found is not None and self.place(line.path, _entry(line, found))
+
+    def place(self, path: str, cached: Cached) -> bool:
+        """Place an entry, and tell whether it was still there."""
+        try:
+            self._folder.add(path, cached)
+        except CacheFull:
+            return False
+        return True
+
+    def fetch(self, path: str, address: Address, pin: Pin, expected: Digest | None) -> Cached:
+        """Download a file by way of the cache, and place it.
+
+        Raises:
+            CacheUnusable, StoreError: See `Cache.fetch`.
+        """
+        cached = self._cache.fetch(address, pin, expected=expected, progress=self._progress)
+        self._folder.add(path, cached)
+        return cached
+
+    def write(self, line: Line, content: bytes) -> bool:
+        """Write a member's bytes to its place, and make that file an entry of the cache.
+
+        Returns:
+            Whether it is there; not where files cannot have two names.
+
+        Raises:
+            CacheFull: The disk or the cache has no room now.
+        """
+        path = self._folder.path_for(line.path)
+        _write_new(path, content)
+        try:
+            entry = self._cache.add(Path(path), line.digest)
+        except CacheUnusable as error:
+            if getattr(error.__cause__, "errno", None) not in NO_LINK:
+                raise
+            self.links = False
+            os.unlink(path)  # noqa: PTH108 (a string, as all here)
+            return False
+        if os.lstat(path).st_nlink == 1:
+            # Another member has the same bytes, and was first.
+            os.unlink(path)  # noqa: PTH108 (a string, as all here)
+            self._folder.add(line.path, _entry(line, entry))
+        else:
+            self._folder.note(line.path, line.size_bytes, line.digest)
+        if self._progress is not None:
+            self._progress.advance(line.size_bytes)
+        return True
+
+    def remembered(self, line: Line, address: Address, pin: Pin) -> Cached:
+        """Note that an object had these bytes, and return what was downloaded."""
+        self._cache.remember(address, pin, line.digest)
+        moved = line.size_bytes
+        location = os.fspath(self._folder.path / line.path)
+        return Cached(line.digest, location, moved, pin, False, moved, 0.0)  # noqa: FBT003
+
+
+def _entry(line: Line, path: Path) -> Cached:
+    pin = Pin.model_construct(size_bytes=line.size_bytes)
+    return Cached(line.digest, os.fspath(path), line.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
+
+
+def _write_new(path: str, content: bytes) -> None:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(path, flags, 0o600)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(file, left) :]
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise no_space(error) from error
+    finally:
+        os.close(file)
