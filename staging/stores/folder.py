@@ -175,10 +175,10 @@ class FolderStore:
         except _NOTHING_THERE as error:
             raise self._changed(key) from error
         try:
-            if _pin(os.fstat(file)) != pin:
+            if not _is_held(pin, _pin(os.fstat(file))):
                 raise self._changed(key)
             yield file
-            if _pin(os.fstat(file)) != pin:
+            if not _is_held(pin, _pin(os.fstat(file))):
                 raise self._changed(key)
         finally:
             os.close(file)
@@ -288,3 +288,7 @@ class PendingFolderUpload:
 def _pin(status: os.stat_result) -> Pin:
     etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
     return Pin(size_bytes=status.st_size, etag=etag)
+
+
+def _is_held(pin: Pin, found: Pin) -> bool:
+    return found == pin if pin.etag else found.size_bytes == pin.size_bytes

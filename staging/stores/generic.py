@@ -245,7 +245,8 @@ class GenericStore:
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _hold(self, key: str, pin: Pin) -> None:
-        if self.stat(key) != pin:
+        found = self.stat(key)
+        if found is None or found.size_bytes != pin.size_bytes or (pin.etag and found != pin):
             raise self._changed(key)
 
     def _changed(self, key: str) -> ObjectChanged:
