@@ -210,10 +210,10 @@ class FolderStore:
         except _NOTHING_THERE as error:
             raise self._changed(key) from error
         try:
-            if not _is_held(os.fstat(file), pin):
+            if not _is_held(pin, _pin(os.fstat(file))):
                 raise self._changed(key)
             yield file
-            if not _is_held(os.fstat(file), pin):
+            if not _is_held(pin, _pin(os.fstat(file))):
                 raise self._changed(key)
         finally:
             os.close(file)
@@ -317,10 +317,10 @@ class PendingFolderUpload:
             _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
 
 
-def _is_held(status: os.stat_result, pin: Pin) -> bool:
-    return _pin(status) == pin if pin.etag else status.st_size == pin.size_bytes
-
-
 def _pin(status: os.stat_result) -> Pin:
     etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
     return Pin(size_bytes=status.st_size, etag=etag)
+
+
+def _is_held(pin: Pin, found: Pin) -> bool:
+    return found == pin if pin.etag else found.size_bytes == pin.size_bytes

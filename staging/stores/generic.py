@@ -245,8 +245,8 @@ class GenericStore:
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _hold(self, key: str, pin: Pin) -> None:
-        now = self.stat(key)
-        if now is None or now.size_bytes != pin.size_bytes or (pin.etag and now != pin):
+        found = self.stat(key)
+        if found is None or found.size_bytes != pin.size_bytes or (pin.etag and found != pin):
             raise self._changed(key)
 
     def _changed(self, key: str) -> ObjectChanged:

@@ -87,9 +87,11 @@ class S3Store:
 
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return a range of the object by its version id, or on condition of its etag."""
-        held = {"IfMatch": f'"{pin.etag}"'} if pin.etag else {}
+        held: dict[str, str] = {}
         if pin.version_id:
-            held = {"VersionId": pin.version_id}
+            held["VersionId"] = pin.version_id
+        elif pin.etag:
+            held["IfMatch"] = f'"{pin.etag}"'
 
         async def ranged() -> bytes:
             answer = await self._request(

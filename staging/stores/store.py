@@ -109,8 +109,8 @@ class Store(Protocol):
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return the bytes from `start` up to `end` of the object as pinned.
 
-        A broken connection may shorten the answer; callers check its length. A pin that knows a
-        size alone holds nothing else: for objects whose digest is known.
+        A broken connection may shorten the answer; callers check its length. A pin without etag
+        and version id holds by its size, or not at all: for who knows the digest.
 
         Raises:
             ObjectChanged: The object is no longer, or can no longer be read, as pinned.

@@ -124,15 +124,16 @@ def test_an_error_of_the_source_is_raised_and_stops_the_work():
         list(pipelined(source(), str, parallel=2))
 
 
-def test_work_may_have_work_of_its_own():
+@pytest.mark.parametrize("ordered", [False, True])
+def test_work_may_have_work_of_its_own(ordered):
     """Nested calls deeper and wider than there are threads come to their end."""
 
     def count(depth):
         if depth == 0:
             return 1
-        return sum(pipelined([depth - 1] * 4, count, parallel=4))
+        return sum(pipelined([depth - 1] * 4, count, parallel=4, ordered=ordered))
 
-    assert 4**4 == sum(pipelined([3] * 4, count, parallel=4))
+    assert 4**4 == sum(pipelined([3] * 4, count, parallel=4, ordered=ordered))
 
 
 class SoftLimitError(Exception):

@@ -17,6 +17,7 @@ import pytest
 
 from rootcellar.schemas.errors import AccessDenied, StoreMissing, StoreUnavailable
 from rootcellar.staging import Stores
+from rootcellar.staging.pipeline import pipelined
 from rootcellar.staging.stores import s3_transfer
 from rootcellar.staging.stores.s3_upload import PART_BYTES
 
@@ -293,3 +294,27 @@ def test_an_interrupted_upload_is_never_published(  # noqa: PLR0913, PLR0917 (fi
     assert "Contents" not in s3_client.list_objects_v2(Bucket=bucket)
     if hold == "partNumber=2":
         assert "Uploads" not in s3_client.list_multipart_uploads(Bucket=bucket)
+
+
+def test_an_upload_that_is_cut_off_beside_others_is_taken_back(
+    slow_s3, s3_options, s3_client, bucket, tmp_path
+):
+    """When another item fails, its parts are dropped before the error is seen."""
+    endpoint = f"http://127.0.0.1:{slow_s3.server_port}"
+    store = s3_store(bucket, **{**s3_options, "endpoint_url": endpoint})
+    store.stat("warm up")
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+    slow_s3.hold = "partNumber=2"
+
+    def work(number):
+        if number:
+            slow_s3.held.wait(20)
+            raise LookupError
+        store.upload("out/a", source)
+
+    with pytest.raises(LookupError):
+        list(pipelined([0, 1], work, parallel=2))
+
+    assert "Uploads" not in s3_client.list_multipart_uploads(Bucket=bucket)
+    slow_s3.release.set()

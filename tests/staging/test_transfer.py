@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import stat
+import threading
 
 import pytest
 
@@ -14,7 +18,7 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging import transfer
+from rootcellar.staging import Address, transfer
 from rootcellar.staging.transfer import digest_file, download
 
 OLD = b"o" * 2500
@@ -215,3 +219,129 @@ def test_a_pin_of_the_wrong_size_gives_no_file(folder_stores, target):
     assert target.read_bytes() == OLD
     assert done.pin == address.store.stat("a")
     assert [target] == list(target.parent.iterdir())
+
+
+class SoftLimitError(Exception):
+    pass
+
+
+def test_a_soft_limit_ends_all_ranges_before_it_leaves(s3_stores, target, files_below, alarm):
+    """No thread goes on writing, and nothing is left."""
+    store = s3_stores.named("raw")
+    pin = store.write_small("a", OLD * 20)
+    threads, begun, meddled = set(), threading.Event(), Waiting(store)
+    meddled.on_read = lambda: (threads.add(threading.get_ident()), begun.set())
+
+    thread = threading.Thread(target=lambda: (begun.wait(20), alarm()))
+    thread.start()
+    with pytest.raises(SoftLimitError):
+        download(Address(meddled, "a"), target, pin=pin)
+    thread.join()
+
+    assert 0 == meddled.under_way
+    assert 4 == len(threads)
+    assert files_below(target.parent) == []
+
+
+class Waiting:
+    """A store whose ranges never end but by being cut off."""
+
+    parallel = 4
+
+    def __init__(self, store):
+        self.uri = store.uri
+        self.under_way = 0
+        self._lock = threading.Lock()
+        self._together = threading.Barrier(self.parallel)
+
+    def stream(self, key, pin, start, end):
+        with self._lock:
+            self.under_way += 1
+        try:
+            yield b"x"
+            self._together.wait(20)
+            self.on_read()
+            while True:
+                yield b"" * 0
+        finally:
+            with self._lock:
+                self.under_way -= 1
+
+
+@pytest.fixture
+def alarm():
+    def raise_limit(*_):
+        raise SoftLimitError
+
+    old = signal.signal(signal.SIGUSR1, raise_limit)
+    yield lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, old)
+
+
+@pytest.mark.parametrize("parallel", [1, 3, 8])
+def test_ranges_side_by_side_make_one_file(s3_stores, target, parallel):
+    """In whatever order they come, the bytes are in theirs, and so is the digest."""
+    content = os.urandom(50_500)
+    store = s3_stores.named("raw")
+    pin = store.write_small("a", content)
+    address = Address(Meddling(store, parallel), "a")
+
+    done = download(address, target, pin=pin)
+
+    assert content == target.read_bytes()
+    assert Digest.of(content) == done.digest
+
+
+class Meddling:
+    def __init__(self, store, parallel):
+        self.uri, self.stat, self.stream = store.uri, store.stat, store.stream
+        self.parallel = parallel
+
+
+def test_a_size_and_a_digest_are_pin_enough(meddled, target):
+    """Who knows what the bytes must be needs no request for the state of a small object."""
+    put(meddled, OLD[:900])
+    meddled.store.stat = lambda _: pytest.fail("asked")
+
+    download(meddled, target, pin=Pin(size_bytes=900), expected=Digest.of(OLD[:900]))
+
+    assert OLD[:900] == target.read_bytes()
+
+
+def test_a_size_alone_is_made_a_pin_first(meddled, target):
+    """Ranges of one file must be of one state."""
+    pin = put(meddled, OLD)
+
+    done = download(meddled, target, pin=Pin(size_bytes=len(OLD)))
+
+    assert OLD == target.read_bytes()
+    assert pin.etag == done.pin.etag
+
+
+def test_a_digest_may_be_blake3(meddled, target):
+    """As asked for, or as expected."""
+    blake3 = pytest.importorskip("blake3")
+    pin = put(meddled, OLD)
+    expected = Digest(f"blake3:{blake3.blake3(OLD).hexdigest()}")
+
+    assert expected == download(meddled, target, pin=pin, algorithm="blake3").digest
+    assert expected == download(meddled, target, pin=pin, expected=expected).digest
+    assert expected == digest_file(target, "blake3")
+
+
+def test_a_full_disk_says_so_first(meddled, target, files_below, monkeypatch):
+    """No byte is asked for that there is no space for."""
+    pin = put(meddled, OLD)
+    full = OSError(errno.ENOSPC, "full")
+
+    def refuse(*_):
+        raise full
+
+    monkeypatch.setattr(transfer, "preallocate", refuse)
+
+    with pytest.raises(OSError, match="full") as raised:
+        download(meddled, target, pin=pin)
+
+    assert raised.value is full
+    assert [] == meddled.store.reads
+    assert files_below(target.parent) == []

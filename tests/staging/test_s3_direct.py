@@ -1,0 +1,312 @@
+"""Our own requests to S3: what is tried again, what is left to s3fs, and what stays in memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from rootcellar.schemas.errors import ObjectChanged, StoreUnavailable
+from rootcellar.schemas.ref import Pin
+from rootcellar.staging import Stores, transfer
+from rootcellar.staging.pipeline import pipelined
+from rootcellar.staging.stores import s3_connection, s3_transfer
+from rootcellar.staging.stores.s3 import S3Store
+from rootcellar.staging.stores.s3_connection import BucketConnection, _bucket_url
+from rootcellar.staging.stores.s3_direct import DirectS3Store
+from rootcellar.staging.stores.s3_options import DirectOptions, NotDirectError
+
+
+def opened(url="s3://bucket/root", **options):
+    return Stores.from_mapping({"raw": {"url": url, "options": options}}).named("raw")
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(s3_connection, "_FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(transfer, "_FIRST_PAUSE_SECONDS", 0.0)
+
+
+@pytest.fixture
+def served():
+    """A server that answers by a list of functions, the last of them from then on."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.server.seen.append(f"{self.command} {self.path}")
+            index = min(len(self.server.seen), len(self.server.answers)) - 1
+            status, headers, body = self.server.answers[index]
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer  # noqa: N815 (http.server's names)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.seen, server.answers = [], []
+    server.endpoint = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def store_at(served, **more):
+    options = {"key": "k", "secret": "s", "endpoint_url": served.endpoint}
+    return opened(**options, client_kwargs={"region_name": "us-east-1"}, **more)
+
+
+OK = (200, {"ETag": '"e"'}, b"hello")
+BUSY = (503, {}, b"<Error><Code>SlowDown</Code></Error>")
+
+
+def test_what_is_transient_is_tried_again(served):
+    """A busy store costs patience, not the run."""
+    served.answers = [BUSY, BUSY, OK]
+
+    assert b"hello" == store_at(served).read("a", Pin(size_bytes=5, etag="e"), 0, 5)
+
+
+def test_what_stays_busy_is_given_up(served):
+    """After as many tries as the options say."""
+    served.answers = [BUSY]
+    config = {"retries": {"max_attempts": 2}}
+
+    with pytest.raises(StoreUnavailable, match="SlowDown"):
+        store_at(served, config_kwargs=config).read("a", Pin(size_bytes=5), 0, 5)
+
+    assert 3 == len(served.seen)
+
+
+def test_another_etag_than_asked_for_is_a_change(served):
+    """From servers that do not know If-Match."""
+    served.answers = [OK]
+
+    with pytest.raises(ObjectChanged):
+        store_at(served).read("a", Pin(size_bytes=5, etag="other"), 0, 5)
+
+
+def test_an_error_in_an_answer_of_success_is_seen(served):
+    """Completing an upload may fail after it answered 200."""
+    late = (200, {}, b"<Error><Code>InternalError</Code></Error>")
+    served.answers = [late]
+
+    with pytest.raises(StoreUnavailable, match="InternalError"):
+        list(store_at(served).list(""))
+
+
+def test_a_lost_answer_to_the_last_request_is_looked_up(served, tmp_path, monkeypatch):
+    """An upload that was joined, and the answer lost, is published if its etag proves it."""
+    monkeypatch.setattr(s3_transfer, "SMALL_BYTES", 0)
+    (tmp_path / "a").write_bytes(b"a")
+    joined = "0c8a64a7e7b8a19a4d3bc1d0b6a2c1c5"
+    part = '"0cc175b9c0f1b6a831c399e269772661"'
+    served.answers = [
+        (200, {}, b"<R><UploadId>u</UploadId></R>"),
+        (200, {"ETag": part}, b""),
+        (404, {}, b"<Error><Code>NoSuchUpload</Code></Error>"),
+        (404, {}, b"<Error><Code>NoSuchUpload</Code></Error>"),
+    ]
+    store = store_at(served, config_kwargs={"retries": {"max_attempts": 1}})
+    pending = store.upload("a", tmp_path / "a")
+    import hashlib
+
+    joined = hashlib.md5(bytes.fromhex(part.strip('"'))).hexdigest()
+    served.answers.append((200, {"ETag": f'"{joined}-1"', "Content-Length": "1"}, b"a"))
+
+    pin = pending.publish()
+
+    assert f"{joined}-1" == pin.etag
+
+
+def test_a_bucket_elsewhere_is_followed():
+    """Amazon names the region; the next request goes there."""
+    options = DirectOptions()
+    url = "https://bucket.s3.us-east-1.amazonaws.com"
+    connection = BucketConnection(url, options, "us-east-1", lambda: None)
+    response = type("R", (), {"status": 301, "headers": {"x-amz-bucket-region": "eu-west-1"}})()
+
+    assert connection._follow(response)
+    assert "bucket.s3.eu-west-1.amazonaws.com" == connection._host
+    assert not connection._follow(response)
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket", "virtual", "expected"),
+    [
+        ("https://s3.eu-west-1.amazonaws.com", "b", None, "https://b.s3.eu-west-1.amazonaws.com"),
+        (
+            "https://s3.eu-west-1.amazonaws.com",
+            "b.c",
+            None,
+            "https://s3.eu-west-1.amazonaws.com/b.c",
+        ),
+        ("http://minio:9000", "b", None, "http://minio:9000/b"),
+        ("http://minio:9000/s3/", "b", None, "http://minio:9000/s3/b"),
+        ("http://minio:9000", "b", True, "http://b.minio:9000"),
+    ],
+)
+def test_a_bucket_is_a_host_or_a_path(url, bucket, virtual, expected):
+    """As botocore decides it."""
+    assert expected == _bucket_url(url, bucket, "eu-west-1", virtual_hosts=virtual)
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket"),
+    [
+        ("https://s3-fips.eu-west-1.amazonaws.com", "b"),
+        ("https://s3.cn-north-1.amazonaws.com.cn", "b"),
+        ("https://user@host", "b"),
+        ("https://s3.eu-west-1.amazonaws.com", "b--use1-az4--x-s3"),
+    ],
+)
+def test_places_that_are_not_understood_are_left_to_s3fs(url, bucket):
+    """Rather than guessed."""
+    with pytest.raises(NotDirectError):
+        _bucket_url(url, bucket, "eu-west-1", virtual_hosts=None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"session": object()},
+        {"s3_additional_kwargs": {"SSECustomerKey": "canary"}},
+        {"config_kwargs": {"signature_version": "s3"}},
+        {"config_kwargs": {"s3": {"use_accelerate_endpoint": True}}},
+        {"config_kwargs": {"proxies": {"http": "canary"}}},
+        {"client_kwargs": {"canary": 1}},
+        {"use_ssl": False},
+    ],
+)
+def test_options_that_are_not_understood_go_by_s3fs(options, caplog):
+    """Said once, and without their values."""
+    caplog.set_level(logging.INFO)
+
+    assert isinstance(opened(**options), S3Store)
+    assert "goes by s3fs" in caplog.text
+    assert "canary" not in caplog.text.replace("client_kwargs", "") or "client_kwargs" in options
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_a_proxy_goes_by_s3fs(name, served, monkeypatch):
+    """Our own requests know none."""
+    monkeypatch.setenv(name, "http://proxy:3128")
+
+    assert isinstance(store_at(served), S3Store)
+
+
+def test_options_are_read_as_s3fs_reads_them():
+    """Under each of their names."""
+    given = {
+        "username": "k",
+        "password": "s",
+        "token": "t",
+        "requester_pays": True,
+        "client_kwargs": {"endpoint_url": "http://x", "region_name": "r", "verify": False},
+        "config_kwargs": {
+            "connect_timeout": 3,
+            "retries": {"max_attempts": 0, "mode": "standard"},
+            "s3": {"addressing_style": "path"},
+        },
+        "s3_additional_kwargs": {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "id"},
+        "default_block_size": 1,
+    }
+
+    found = DirectOptions.of(given)
+
+    expected = DirectOptions(
+        key="k",
+        secret="s",
+        token="t",
+        endpoint_url="http://x",
+        region="r",
+        verify=False,
+        virtual_hosts=False,
+        connect_seconds=3,
+        tries=1,
+        headers={"x-amz-request-payer": "requester"},
+        write_headers={
+            "x-amz-server-side-encryption": "aws:kms",
+            "x-amz-server-side-encryption-aws-kms-key-id": "id",
+        },
+    )
+    assert expected == found
+    assert found.is_complete
+    assert "'s'" not in repr(found)
+
+
+def test_environment_and_profile_are_asked_as_botocore_asks_them(
+    bucket, s3_endpoint, tmp_path, monkeypatch
+):
+    """Keys of a profile, endpoint of the environment."""
+    (tmp_path / "credentials").write_text(
+        "[grid]\naws_access_key_id = testing\naws_secret_access_key = testing-secret\n"
+    )
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    store = opened(f"s3://{bucket}", profile="grid")
+
+    pin = store.write_small("a", b"bytes")
+
+    assert isinstance(store, DirectS3Store)
+    assert pin == store.stat("a")
+
+
+def test_many_threads_share_a_store(s3_stores):
+    """Each request has its own connection, and each thread its own bytes."""
+    store = s3_stores.named("raw")
+
+    def both_ways(number):
+        content = b"%d" % number * 1000
+        pin = store.write_small(f"x/{number}", content)
+        return content == store.read(f"x/{number}", pin, 0, len(content))
+
+    assert all(pipelined(range(100), both_ways, parallel=16))
+
+
+def test_memory_stays_small_whatever_the_size(bucket, s3_options, tmp_path):
+    """A file of 100 MB is uploaded and downloaded in a fraction of it."""
+    code = f"""
+        import resource
+        from pathlib import Path
+        from rootcellar.staging import Address, Stores
+        from rootcellar.staging.transfer import download
+        options = {s3_options!r}
+        stores = Stores.from_mapping({{"raw": {{"url": "s3://{bucket}", "options": options}}}})
+        source, target = Path({str(tmp_path / "a")!r}), Path({str(tmp_path / "b")!r})
+        store = stores.named("raw")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        pin = store.upload("a", source).publish()
+        download(Address(store, "a"), target, pin=pin)
+        assert target.stat().st_size == source.stat().st_size
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    with (tmp_path / "a").open("wb") as file:
+        file.truncate(100_000_000)
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True
+    )
+
+    assert int(done.stdout) < 60_000
