@@ -77,15 +77,22 @@ class _Compiled:
             into what is stored.
         constants: Values that the statement itself brings.
         make_row: Makes a row of what the driver returns; None for a statement that returns nothing.
+        is_flat: Every value is given, and none is a list.
     """
 
     sql: str
     places: tuple[tuple[str, int | None, Converter | None], ...]
     constants: Mapping[str, Any]
     make_row: Converter | None
+    is_flat: bool
 
     def values(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the driver's parameters."""
+        if self.is_flat:
+            return [
+                given[name] if convert is None else convert(given[name])
+                for name, _, convert in self.places
+            ]
         found = []
         for name, index, convert in self.places:
             value = given[name] if name in given else self.constants[name]
@@ -169,11 +176,8 @@ class Held:
 
     def compiled(self, statement: Any, first: Mapping[str, Any]) -> _Compiled:
         """Return the statement for parameters with these names and lengths of lists."""
-        shape = (
-            (statement, *first)
-            if statement.is_insert
-            else (statement, *[len(value) for value in first.values() if type(value) in _LISTS])
-        )
+        lengths = [len(value) for value in first.values() if type(value) in _LISTS]
+        shape = (statement, *first, *lengths)
         found = self._compiled.get(shape)
         if found is None:
             found = self._compiled[shape] = _compile(statement, first, self.dialect)
@@ -199,7 +203,9 @@ def _compile(statement: Any, first: Mapping[str, Any], dialect: Dialect) -> _Com
     for placeholder in state.positiontup or ():
         name, index = homes[placeholder]
         places.append((name, index, _to_stored(compiled.binds[name].type, dialect)))
-    return _Compiled(state.statement, tuple(places), constants, _row_maker(statement, dialect))
+    is_flat = all(name in first and index is None for name, index, _ in places)
+    make_row = _row_maker(statement, dialect)
+    return _Compiled(state.statement, tuple(places), constants, make_row, is_flat)
 
 
 def _to_stored(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
