@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["BUCKET", "ObjectServer", "ServerMissing", "memory_folder", "why_not"]
+__all__ = ["BUCKET", "ObjectServer", "ServerUnavailableError", "memory_folder", "why_not"]
 
 BUCKET = "bench"
 CODE = Path(__file__).resolve().parent / "server"
@@ -50,7 +50,7 @@ STOP_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1
 
 
-class ServerMissing(RuntimeError):
+class ServerUnavailableError(RuntimeError):
     """nginx or its Lua module is not installed, or does not start."""
 
 
@@ -96,7 +96,7 @@ class ObjectServer:
 
     def __enter__(self) -> Self:
         if reason := why_not():
-            raise ServerMissing(reason)
+            raise ServerUnavailableError(reason)
         self.root = memory_folder()
         self._alive = (self.root / "alive").open("wb")
         fcntl.flock(self._alive, fcntl.LOCK_EX)
@@ -143,7 +143,7 @@ class ObjectServer:
         """Return the body of the answer to one request.
 
         Raises:
-            ServerMissing: The status was not one of success.
+            ServerUnavailableError: The status was not one of success.
         """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
@@ -153,7 +153,7 @@ class ObjectServer:
         finally:
             connection.close()
         if answer.status >= http.client.BAD_REQUEST:
-            raise ServerMissing(f"{method} {path} was answered by {answer.status}")
+            raise ServerUnavailableError(f"{method} {path} was answered by {answer.status}")
         return content
 
     def clear(self) -> None:
@@ -188,7 +188,7 @@ class ObjectServer:
                 self.port = port
                 return
             _end_group(self._process)
-        raise ServerMissing(f"nginx did not start: {(self.root / 'start.log').read_text('utf-8')}")
+        raise ServerUnavailableError(f"nginx did not start: {(self.root / 'start.log').read_text('utf-8')}")
 
     def _write_config(self, port: int) -> Path:
         filled = {
