@@ -188,7 +188,9 @@ class ObjectServer:
                 self.port = port
                 return
             _end_group(self._process)
-        raise ServerUnavailableError(f"nginx did not start: {(self.root / 'start.log').read_text('utf-8')}")
+        raise ServerUnavailableError(
+            f"nginx did not start: {(self.root / 'start.log').read_text('utf-8')}"
+        )
 
     def _write_config(self, port: int) -> Path:
         filled = {
