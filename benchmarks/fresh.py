@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.processes import end_group
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ROOT", "FailedError", "call_fresh", "end_group"]
+__all__ = ["ROOT", "FailedError", "call_fresh"]
 
 ROOT = Path(__file__).resolve().parent.parent
 STDERR_CHARACTERS = 600
-STOP_SECONDS = 5.0
 
 
 class FailedError(RuntimeError):
@@ -60,15 +59,3 @@ def call_fresh(
             text = complaint.decode("utf-8", "replace").strip()
             raise FailedError(text[-STDERR_CHARACTERS:] or f"ended by {process.returncode}")
         return json.loads(result.read_text("utf-8"))
-
-
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads its group, and all that is left of the group."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

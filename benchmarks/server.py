@@ -21,24 +21,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import fcntl
 import http.client
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.processes import NotStartedError, end_group, free_port, start, wait_for_port
+
 if TYPE_CHECKING:
+    import subprocess
     from types import TracebackType
     from typing import Self
 
-__all__ = ["BUCKET", "ObjectServer", "ServerUnavailableError", "memory_folder", "why_not"]
+__all__ = ["BUCKET", "ObjectServer", "memory_folder", "why_not"]
 
 BUCKET = "bench"
 CODE = Path(__file__).resolve().parent / "server"
@@ -46,12 +45,6 @@ INSTALL = "apt-get install --no-install-recommends nginx-extras libnginx-mod-htt
 MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
 PREFIX = "rootcellar-bench-"
 START_SECONDS = 10.0
-STOP_SECONDS = 5.0
-PR_SET_PDEATHSIG = 1
-
-
-class ServerUnavailableError(RuntimeError):
-    """nginx or its Lua module is not installed, or does not start."""
 
 
 def why_not() -> str:
@@ -96,7 +89,7 @@ class ObjectServer:
 
     def __enter__(self) -> Self:
         if reason := why_not():
-            raise ServerUnavailableError(reason)
+            raise NotStartedError(reason)
         self.root = memory_folder()
         self._alive = (self.root / "alive").open("wb")
         fcntl.flock(self._alive, fcntl.LOCK_EX)
@@ -143,7 +136,7 @@ class ObjectServer:
         """Return the body of the answer to one request.
 
         Raises:
-            ServerUnavailableError: The status was not one of success.
+            NotStartedError: The status was not one of success.
         """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
@@ -153,7 +146,7 @@ class ObjectServer:
         finally:
             connection.close()
         if answer.status >= http.client.BAD_REQUEST:
-            raise ServerUnavailableError(f"{method} {path} was answered by {answer.status}")
+            raise NotStartedError(f"{method} {path} was answered by {answer.status}")
         return content
 
     def clear(self) -> None:
@@ -166,7 +159,7 @@ class ObjectServer:
     def close(self) -> None:
         """End it and free its memory. Safe to repeat."""
         if self._process is not None:
-            _end_group(self._process)
+            end_group(self._process)
             self._process = None
         self._alive.close()
         shutil.rmtree(self.root, ignore_errors=True)
@@ -174,23 +167,16 @@ class ObjectServer:
     def _start(self) -> None:
         for _ in range(3):
             # Somebody else may take a free port before nginx does; then another is tried.
-            port = self.port or _free_port()
+            port = self.port or free_port()
             config = self._write_config(port)
-            self._process = subprocess.Popen(
-                [str(_nginx()), "-e", str(self.root / "error.log"), "-c", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=(self.root / "start.log").open("wb"),
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (one system call)
-            )
-            if self._answers(port):
+            log = self.root / "start.log"
+            command = [str(_nginx()), "-e", str(self.root / "error.log"), "-c", str(config)]
+            self._process = start(command, log)
+            if wait_for_port(self._process, port, START_SECONDS):
                 self.port = port
                 return
-            _end_group(self._process)
-        raise ServerUnavailableError(
-            f"nginx did not start: {(self.root / 'start.log').read_text('utf-8')}"
-        )
+            end_group(self._process)
+        raise NotStartedError(f"nginx did not start: {log.read_text('utf-8')}")
 
     def _write_config(self, port: int) -> Path:
         filled = {
@@ -209,19 +195,6 @@ class ObjectServer:
         path.write_text(text, "utf-8")
         return path
 
-    def _answers(self, port: int) -> bool:
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            if self._process is None or self._process.poll() is not None:
-                return False
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return True
-        return False
-
     def _pids(self) -> list[int]:
         if self._process is None:
             return []
@@ -239,28 +212,6 @@ def _modules() -> Path | None:
         if (folder / "ngx_http_lua_module.so").exists():
             return folder
     return None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads its group, and whatever else is in it."""
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, kind)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def main() -> None:
