@@ -48,14 +48,14 @@ class Run:
 
     Attributes:
         value: In the unit of its rows.
-        cpu_seconds: Of the client.
-        server_cpu_seconds: Of the server, in the same time and while bytes were compared.
+        cpu_s_per_gb: Of the client.
+        server_cpu_s_per_gb: Of the server, the client's connecting included.
     """
 
     value: float
-    cpu_seconds: float | None = None
+    cpu_s_per_gb: float | None = None
     rss_bytes: int | None = None
-    server_cpu_seconds: float | None = None
+    server_cpu_s_per_gb: float | None = None
 
 
 @dataclass(slots=True)
@@ -117,9 +117,7 @@ def interleaved(
     return series
 
 
-def rows_of(
-    name: str, unit: str, series: dict[str, Series], *, ours: str = OURS, gigabytes: float = 0.0
-) -> list[Row]:
+def rows_of(name: str, unit: str, series: dict[str, Series], *, ours: str = OURS) -> list[Row]:
     """Return a row per peer, ours among them.
 
     Args:
@@ -127,16 +125,12 @@ def rows_of(
         unit: `…/s` is better when more, any other when less.
         series: Of all peers.
         ours: Which of them is ours.
-        gigabytes: Moved by one run; 0 if that is not what was measured.
     """
     own = _median([run.value for run in series[ours].runs])
     rows = []
     for peer, measured in series.items():
         values = [run.value for run in measured.runs]
         theirs = _median(values)
-        cpu = _median([r.cpu_seconds for r in measured.runs if r.cpu_seconds is not None])
-        server = [r.server_cpu_seconds for r in measured.runs if r.server_cpu_seconds is not None]
-        served = _median(server)
         peaks = [run.rss_bytes for run in measured.runs if run.rss_bytes is not None]
         rows.append(
             Row(
@@ -148,19 +142,18 @@ def rows_of(
                 ratio=_ratio(own, theirs, more=unit.endswith("/s")),
                 runs=len(values),
                 spread=(min(values), max(values)) if values else None,
-                cpu_s_per_gb=cpu / gigabytes if cpu is not None and gigabytes else None,
+                cpu_s_per_gb=_median([run.cpu_s_per_gb for run in measured.runs]),
                 rss_bytes=max(peaks, default=None),
-                server_cpu_s_per_gb=served / gigabytes
-                if served is not None and gigabytes
-                else None,
+                server_cpu_s_per_gb=_median([run.server_cpu_s_per_gb for run in measured.runs]),
                 note=measured.note,
             )
         )
     return rows
 
 
-def _median(values: list[float]) -> float | None:
-    return statistics.median(values) if values else None
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def _ratio(own: float | None, theirs: float | None, *, more: bool) -> float | None:
@@ -186,6 +179,13 @@ def fast_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def cost(answer: dict[str, Any], *, value: float, server: float | None = None) -> Run:
+def cost(
+    answer: dict[str, Any], *, value: float, gigabytes: float, server_seconds: float | None = None
+) -> Run:
     """Return a run from what `measured` gave."""
-    return Run(value, answer["cpu_seconds"], answer["rss_bytes"], server)
+    return Run(
+        value,
+        answer["cpu_seconds"] / gigabytes,
+        answer["rss_bytes"],
+        None if server_seconds is None else server_seconds / gigabytes,
+    )

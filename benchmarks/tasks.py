@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -119,12 +118,13 @@ def trips(folder: str, batches: int, trips: int) -> dict[str, list[list[float]]]
         for _ in range(WARM_TRIPS):
             for name in names:
                 _trip(tasks_app, name)
-        return {
-            name: times
-            for name, times in zip(
-                names, zip(*(_batch(tasks_app, names, trips) for _ in range(batches))), strict=True
+        return dict(
+            zip(
+                names,
+                zip(*(_batch(tasks_app, names, trips) for _ in range(batches)), strict=False),
+                strict=True,
             )
-        }
+        )
     finally:
         worker.terminate()
         worker.wait()

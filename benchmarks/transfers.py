@@ -48,6 +48,7 @@ class Work:
         named: Peers that a threshold names, measured as often as ours.
         peers: All peers; PEERS if not given.
         rates: `objects/s` rather than `GB/s`.
+        keep: What was uploaded stays for the next.
     """
 
     name: str
@@ -57,6 +58,8 @@ class Work:
     named: frozenset[str]
     peers: tuple[str, ...] = tuple(PEERS)
     rates: str = "GB/s"
+    keep: bool = False
+    limit_seconds: float = LIMIT_SECONDS
 
     def scaled(self, scale: Scale) -> Work:
         """Return it in small if the scale is."""
@@ -119,7 +122,7 @@ def measure(name: str, scale: Scale) -> list[Row]:
         series = interleaved(
             work.peers, one, rounds=lambda p: scale.rounds if p in named else scale.other_rounds
         )
-    return rows_of(name, work.rates, series, gigabytes=work.gigabytes)
+    return rows_of(name, work.rates, series)
 
 
 def measure_client(
@@ -142,12 +145,13 @@ def measure_client(
     }
     before = server.cpu_seconds()
     try:
-        answer = call_fresh("benchmarks.transfer:run", arguments, limit_seconds=LIMIT_SECONDS)
+        answer = call_fresh("benchmarks.transfer:run", arguments, limit_seconds=work.limit_seconds)
     finally:
         used = server.cpu_seconds() - before
         shutil.rmtree(run)
-        if work.operation == "upload":
+        if work.operation == "upload" and not work.keep:
             server.clear()
     if "missing" in answer:
         raise LookupError(answer["missing"])
-    return cost(answer, value=work.value(answer["seconds"]), server=used)
+    value = work.value(answer["seconds"])
+    return cost(answer, value=value, gigabytes=work.gigabytes, server_seconds=used)
