@@ -118,24 +118,19 @@ def trips(folder: str, batches: int, trips: int) -> dict[str, list[list[float]]]
         for _ in range(WARM_TRIPS):
             for name in names:
                 _trip(tasks_app, name)
-        return dict(
-            zip(
-                names,
-                zip(*(_batch(tasks_app, names, trips) for _ in range(batches)), strict=False),
-                strict=True,
-            )
-        )
+        done = [_batch(tasks_app, names, trips) for _ in range(batches)]
+        return {name: [batch[name] for batch in done] for name in names}
     finally:
         worker.terminate()
         worker.wait()
 
 
-def _batch(app: Any, names: list[str], count: int) -> list[list[float]]:
+def _batch(app: Any, names: list[str], count: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(count):
         for name in names:
             times[name].append(_trip(app, name))
-    return list(times.values())
+    return times
 
 
 def _trip(app: Any, name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import importlib
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,10 +63,18 @@ def _compare_downloads(mover: Any, _: Place, items: list[Item]) -> None:
 
 
 def _compare_uploads(mover: Any, place: Place, items: list[Item]) -> None:
-    if not place.stored:
-        return
     for item in items:
         key = mover.stored_key(item) if hasattr(mover, "stored_key") else item.key
+        if not place.stored:
+            _compare_answer(place, key, item)
+            continue
         files = stored_files(Path(place.stored), place.bucket, key)
         if wrong := differing(Path(item.source), files):
             raise RuntimeError(wrong)
+
+
+def _compare_answer(place: Place, key: str, item: Item) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", place.port)
+    connection.request("GET", f"/{place.bucket}/{key}")
+    if connection.getresponse().read() != Path(item.source).read_bytes():
+        raise RuntimeError(f"{key} differs")
