@@ -49,10 +49,10 @@ def main() -> int:
     if reason := why_not():
         print(reason)
         return 1
-    scale = Scale(True, 1, 1) if asked.quick else Scale(rounds=asked.rounds)
-    rows = _measure(
-        asked.only or list(BENCHMARKS), scale, Path(asked.results), keep=not asked.quick
-    )
+    rounds = 1 if asked.quick else asked.rounds
+    scale = Scale(quick=asked.quick, rounds=rounds, other_rounds=min(rounds, OTHER_ROUNDS))
+    path, names = Path(asked.results), asked.only or list(BENCHMARKS)
+    rows = _measure(names, scale, path, keep=not asked.quick)
     for name in dict.fromkeys(row.name for row in rows):
         _print(name, [row for row in rows if row.name == name])
     if not asked.quick:

@@ -40,7 +40,7 @@ def call_fresh(
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     with tempfile.TemporaryDirectory(prefix="rootcellar-bench-") as folder:
         result = Path(folder) / "result.json"
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "benchmarks.child", function, str(result)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -48,13 +48,13 @@ def call_fresh(
             cwd=ROOT,
             env=variables,
             start_new_session=True,
-        )
-        try:
-            _, complaint = process.communicate(json.dumps(arguments).encode(), limit_seconds)
-        except subprocess.TimeoutExpired:
-            raise FailedError(f"not done within {limit_seconds:.0f} s") from None
-        finally:
-            end_group(process)
+        ) as process:
+            try:
+                _, complaint = process.communicate(json.dumps(arguments).encode(), limit_seconds)
+            except subprocess.TimeoutExpired:
+                raise FailedError(f"not done within {limit_seconds:.0f} s") from None
+            finally:
+                end_group(process)
         if process.returncode or not result.exists():
             text = complaint.decode("utf-8", "replace").strip()
             raise FailedError(text[-STDERR_CHARACTERS:] or f"ended by {process.returncode}")

@@ -51,9 +51,11 @@ MB = 1e6
 TIMES = "×"  # noqa: RUF001 (the sign itself)
 
 
-def write_page(machine: dict[str, Any], rows: Sequence[Row], page: Path = PAGE) -> None:
-    """Write the page and its drawings."""
-    figures = {figure.file: figure for figure in draw(rows)}
+def write_page(
+    machine: dict[str, Any], rows: Sequence[Row], page: Path = PAGE, *, drawings: bool = True
+) -> None:
+    """Write the page, and its drawings beside the docs' others."""
+    figures = {figure.file: figure for figure in draw(rows)} if drawings else {}
     parts = ["# Benchmarks", HOW.read_text("utf-8").strip(), _machine(machine), _targets(rows)]
     parts.append("## What was measured")
     for title, names in GROUPS.items():

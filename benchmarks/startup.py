@@ -63,20 +63,20 @@ def measure_demo(name: str, scale: Scale) -> list[Row]:
 
 def _seconds(command: Sequence[str]) -> float:
     begun = time.perf_counter()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": ""},
         start_new_session=True,
-    )
-    try:
-        _, complaint = process.communicate(timeout=LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise FailedError(f"not done within {LIMIT_SECONDS:.0f} s") from None
-    finally:
-        end_group(process)
+    ) as process:
+        try:
+            _, complaint = process.communicate(timeout=LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise FailedError(f"not done within {LIMIT_SECONDS:.0f} s") from None
+        finally:
+            end_group(process)
     if process.returncode:
         raise FailedError(complaint.decode("utf-8", "replace")[-500:])
     return time.perf_counter() - begun
