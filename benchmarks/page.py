@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.fresh import ROOT
 from benchmarks.plots import draw
-from benchmarks.suite import OURS
+from benchmarks.suite import OURS, short
 from benchmarks.targets import check
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _target_line(checked: Checked) -> str:
     target = checked.target
     sign = "" if target.more else "≤ "
     limits = [f"{sign}{limit:g}" if limit else "" for limit in (target.least, target.aim)]
-    value = "not measured" if checked.value is None else f"{checked.value:.3g}"
+    value = "not measured" if checked.value is None else short(checked.value)
     verdicts = [_verdict(checked.meets(limit)) for limit in (target.least, target.aim)]
     cells = [f"`{target.name}`", target.what, *limits, value, *verdicts]
     return f"| {' | '.join(cells)} |"
@@ -130,7 +130,7 @@ def _cells(row: Row, *, costs: bool) -> list[str]:
     low, high = row.spread or (0.0, 0.0)
     ratio = f"{row.ratio:.2f}{TIMES}" if row.ratio and row.peer != OURS else ""
     name = f"**{row.peer}**" if row.peer == OURS else row.peer
-    cells = [name, f"{row.theirs:.3g}", f"{low:.3g} to {high:.3g}", str(row.runs), ratio]
+    cells = [name, short(row.theirs or 0.0), f"{short(low)} to {short(high)}", str(row.runs), ratio]
     if costs:
         cells += [
             "" if row.cpu_s_per_gb is None else f"{row.cpu_s_per_gb:.2f}",

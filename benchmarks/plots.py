@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.fresh import ROOT
-from benchmarks.suite import OURS
+from benchmarks.suite import OURS, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,13 +138,13 @@ def _panel(place: Any, rows: list[Row], title: str, *, logarithmic: bool) -> Non
     top = max(high for _, high in spreads)
     if logarithmic:
         place.set_xscale("log")
-        place.set_xlim(right=top * 8)
+        place.set_xlim(min(low for low, _ in spreads) / 3, top * 8)
     else:
         place.set_xlim(0, top * 1.22)
     for name, value, (_, high) in zip(names, values, spreads, strict=True):
         gap = high * 1.12 if logarithmic else high + top * 0.015
         weight = "bold" if name == OURS else "normal"
-        place.text(gap, name, f"{value:.3g}", va="center", fontsize=8, fontweight=weight)
+        place.text(gap, name, short(value), va="center", fontsize=8, fontweight=weight)
     less = "" if rows[0].unit.endswith("/s") else ", less is better"
     place.set_xlabel(f"{rows[0].unit}{less}")
     place.set_title(title, loc="left", fontsize=10, fontweight="bold")

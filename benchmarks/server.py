@@ -78,10 +78,11 @@ class ObjectServer:
 
     Args:
         port: 0 for any that is free.
-        workers: Processes that serve.
+        workers: Processes that serve. The kernel deals new connections to them by chance; with many
+            of them, few connections seldom share one and leave a core idle.
     """
 
-    def __init__(self, *, port: int = 0, workers: int = 2, bucket: str = BUCKET) -> None:
+    def __init__(self, *, port: int = 0, workers: int = 8, bucket: str = BUCKET) -> None:
         self.port = port
         self.bucket = bucket
         self._workers = workers
@@ -219,7 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A minimal S3 on the loopback, in memory.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--bucket", default=BUCKET)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=8)
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with (

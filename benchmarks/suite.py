@@ -17,10 +17,22 @@ from benchmarks.server import memory_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["GB", "OURS", "Row", "Run", "Scale", "Series", "disk_folder", "interleaved", "rows_of"]
+__all__ = [
+    "GB",
+    "OURS",
+    "Row",
+    "Run",
+    "Scale",
+    "Series",
+    "disk_folder",
+    "interleaved",
+    "rows_of",
+    "short",
+]
 
 GB = 1e9
 OURS = "rootcellar"
+WHOLE_FROM = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +172,11 @@ def _ratio(own: float | None, theirs: float | None, *, more: bool) -> float | No
     if not own or not theirs:
         return None
     return own / theirs if more else theirs / own
+
+
+def short(value: float) -> str:
+    """Return a figure to three digits, or whole from a hundred on."""
+    return f"{value:,.0f}" if value >= WHOLE_FROM else f"{value:.3g}"
 
 
 @contextmanager
