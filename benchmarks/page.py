@@ -84,24 +84,28 @@ def _targets(rows: Sequence[Row]) -> str:
         "",
         f"{met} of {told} thresholds that could be checked are met.",
         "",
-        "| benchmark | what | at least | aim | measured | threshold | aim |",
-        "|---|---|--:|--:|--:|---|---|",
+        "| benchmark | what | measured | threshold | aim |",
+        "|---|---|--:|---|---|",
     ]
     return "\n".join([*lines, *map(_target_line, checked)])
 
 
 def _target_line(checked: Checked) -> str:
     target = checked.target
-    sign = "" if target.more else "≤ "
-    limits = [f"{sign}{limit:g}" if limit else "" for limit in (target.least, target.aim)]
-    value = "not measured" if checked.value is None else short(checked.value)
-    verdicts = [_verdict(checked.meets(limit)) for limit in (target.least, target.aim)]
-    cells = [f"`{target.name}`", target.what, *limits, value, *verdicts]
-    return f"| {' | '.join(cells)} |"
+    value = "–" if checked.value is None else short(checked.value)
+    limits = [_limit(checked, limit) for limit in (target.least, target.aim)]
+    return f"| `{target.name}` | {target.what} | {value} | {' | '.join(limits)} |"
+
+
+def _limit(checked: Checked, limit: float | None) -> str:
+    if limit is None:
+        return ""
+    sign = "≥" if checked.target.more else "≤"
+    return f"{sign} {limit:g}{_verdict(checked.meets(limit))}"
 
 
 def _verdict(met: bool | None) -> str:  # noqa: FBT001 (of three values)
-    return {True: "met", False: "**not met**", None: ""}[met]
+    return {True: ", met", False: ", **not met**", None: ""}[met]
 
 
 def _group(title: str, rows: list[Row], figure: Figure | None) -> list[str]:
@@ -114,9 +118,9 @@ def _group(title: str, rows: list[Row], figure: Figure | None) -> list[str]:
 def _table(name: str, rows: list[Row]) -> str:
     unit = rows[0].unit
     costs = any(row.cpu_s_per_gb is not None for row in rows)
-    head = [f"`{name}`", unit, "least to most", "runs", f"{OURS} is"]
+    head = [f"`{name}`", unit, "least to most", "runs", "ours is"]
     if costs:
-        head += ["CPU s/GB", "memory, MB", "server's CPU s/GB"]
+        head += ["CPU s/GB", "MB", "server, CPU s/GB"]
     lines = [_line(head), _line(["---", *["--:"] * (len(head) - 1)])]
     more = unit.endswith("/s")
     ordered = sorted(rows, key=lambda row: (row.theirs or 0) * (-1 if more else 1))

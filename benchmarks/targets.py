@@ -113,7 +113,7 @@ def _memory(name: str) -> Target:
         row = rows.get(name)
         return row.rss_bytes / MB if row and row.rss_bytes is not None else None
 
-    return Target(name, "MB of memory above import", 256, 128, more=False, value=value)
+    return Target(name, "MB of memory", 256, 128, more=False, value=value)
 
 
 def _cpu(name: str, least: float, aim: float) -> Target:
@@ -121,7 +121,7 @@ def _cpu(name: str, least: float, aim: float) -> Target:
         row = rows.get(name)
         return row.cpu_s_per_gb if row else None
 
-    return Target(name, "CPU s/GB of the client", least, aim, more=False, value=value)
+    return Target(name, "CPU s/GB", least, aim, more=False, value=value)
 
 
 def _folder_rate(rows: Rows) -> float | None:
