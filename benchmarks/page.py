@@ -92,7 +92,7 @@ def _targets(rows: Sequence[Row]) -> str:
 
 def _target_line(checked: Checked) -> str:
     target = checked.target
-    value = "–" if checked.value is None else short(checked.value)
+    value = "" if checked.value is None else short(checked.value)
     limits = [_limit(checked, limit) for limit in (target.least, target.aim)]
     return f"| `{target.name}` | {target.what} | {value} | {' | '.join(limits)} |"
 

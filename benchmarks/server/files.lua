@@ -38,7 +38,7 @@ local C = ffi.C
 local AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_BASIC = -100, 0x100, 0x7ff
 local S_IFMT, S_IFDIR, MARK = 0xf000, 0x4000, 0x40
 local O_RDONLY, O_WRONLY, O_CREAT, O_EXCL = 0, 1, 0x40, 0x80
-local LOCK_EX, LOCK_UN = 2, 8
+local LOCK_EX, LOCK_UN, DT_DIR = 2, 8, 4
 local ENOENT, EEXIST, EISDIR = 2, 17, 21
 local seen = ffi.new "struct statx"
 
@@ -96,24 +96,26 @@ function files.remove(path) return C.unlink(path) == 0 end
 
 function files.make_folder(path) return C.mkdir(path, 448) == 0 or ffi.errno() == EEXIST end
 
--- Names in a folder, `.` and `..` left out; nil where there is none.
+-- Names in a folder, and which of them are folders; `.` and `..` left out, empty if there is none.
 function files.names(path)
-    local folder = C.opendir(path)
-    if folder == nil then return nil end
-    local names = {}
+    local names, folders, folder = {}, {}, C.opendir(path)
+    if folder == nil then return names, folders end
     while true do
         local entry = C.readdir64(folder)
         if entry == nil then break end
         local name = ffi.string(entry.name)
-        if name ~= "." and name ~= ".." then names[#names + 1] = name end
+        if name ~= "." and name ~= ".." then
+            names[#names + 1] = name
+            folders[name] = entry.type == DT_DIR or nil
+        end
     end
     C.closedir(folder)
-    return names
+    return names, folders
 end
 
 -- Remove a folder that holds only files.
 function files.remove_folder(path)
-    for _, name in ipairs(files.names(path) or {}) do C.unlink(path .. "/" .. name) end
+    for _, name in ipairs((files.names(path))) do C.unlink(path .. "/" .. name) end
     return C.rmdir(path) == 0
 end
 

@@ -1,4 +1,4 @@
--- ListObjectsV2: one walk at the first page; what does not fit waits in a file for later pages.
+-- ListObjectsV2: one walk at the first page; keys that do not fit wait in a file for later pages.
 
 local files = require "files"
 local objects = require "objects"
@@ -17,27 +17,25 @@ local function one_entry(bucket, key)
 end
 
 local function any_object(path)
-    for _, name in ipairs(files.names(path) or {}) do
-        local found = files.look(path .. "/" .. name)
-        if found and (not found.is_folder or any_object(path .. "/" .. name)) then return true end
+    local names, folders = files.names(path)
+    for _, name in ipairs(names) do
+        if not folders[name] or any_object(path .. "/" .. name) then return true end
     end
     return false
 end
 
 -- Collect keys below `at` (empty, or with a slash at its end) that begin with the prefix.
 local function walk(asked, at, keys)
-    for _, name in ipairs(files.names(objects.path(asked.bucket, at)) or {}) do
+    local names, folders = files.names(objects.path(asked.bucket, at))
+    for _, name in ipairs(names) do
         local key = at .. name
-        local path = objects.path(asked.bucket, key)
-        local found = files.look(path)
-        local folder = found and found.is_folder
         local inside = key:sub(1, #asked.prefix) == asked.prefix
-        if folder and inside and asked.delimiter == "/" then
-            if any_object(path) then keys[#keys + 1] = key .. "/" end
-        elseif folder and (inside or asked.prefix:sub(1, #key + 1) == key .. "/") then
+        if not folders[name] then
+            if inside and key > asked.after then keys[#keys + 1] = key end
+        elseif inside and asked.delimiter == "/" then
+            if any_object(objects.path(asked.bucket, key)) then keys[#keys + 1] = key .. "/" end
+        elseif inside or asked.prefix:sub(1, #key + 1) == key .. "/" then
             walk(asked, key .. "/", keys)
-        elseif found and not folder and inside and key > asked.after then
-            keys[#keys + 1] = key
         end
     end
 end
@@ -59,14 +57,18 @@ local function first_page(asked)
     local keys = {}
     walk(asked, asked.prefix:match "^.*/" or "", keys)
     table.sort(keys)
-    local lines = render(asked, keys)
-    if #lines <= asked.limit then return lines, nil end
-    local id = objects.fresh()
+    if #keys <= asked.limit then return keys, nil end
+    local id, page = objects.fresh(), {}
     local file = assert(io.open(objects.root .. "/lists/" .. id, "wb"))
-    for at = asked.limit + 1, #lines do file:write(lines[at], "\n") end
+    for at, key in ipairs(keys) do
+        if at <= asked.limit then
+            page[at] = key
+        else
+            file:write((key:gsub("\n", "\1")), "\n")
+        end
+    end
     file:close()
-    for at = #lines, asked.limit + 1, -1 do lines[at] = nil end
-    return lines, id .. "-0"
+    return page, id .. "-0"
 end
 
 local function later_page(asked)
@@ -74,12 +76,15 @@ local function later_page(asked)
     local file = id and io.open(objects.root .. "/lists/" .. id, "rb")
     if not file then return nil end
     file:seek("set", tonumber(offset))
-    local lines = {}
-    for _ = 1, asked.limit do lines[#lines + 1] = file:read "*l" end
+    local page = {}
+    for _ = 1, asked.limit do
+        local line = file:read "*l"
+        page[#page + 1] = line and line:gsub("\1", "\n") or nil
+    end
     local following = file:seek()
     local more = file:read(1)
     file:close()
-    return lines, more and id .. "-" .. following or nil
+    return page, more and id .. "-" .. following or nil
 end
 
 -- The answer to a listing as XML, or nil for a token of no listing.
@@ -92,13 +97,14 @@ function listing.answer(bucket, args)
         limit = math.min(tonumber(args["max-keys"]) or 1000, 1000),
         token = args["continuation-token"],
     }
-    local lines, following
+    local page, following
     if type(asked.token) == "string" then
-        lines, following = later_page(asked)
+        page, following = later_page(asked)
     else
-        lines, following = first_page(asked)
+        page, following = first_page(asked)
     end
-    if not lines then return nil end
+    if not page then return nil end
+    local lines = render(asked, page)
     return table.concat {
         xml.HEAD, '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
         "<Name>", xml.escape(bucket), "</Name><Prefix>", xml.escape(asked.prefix), "</Prefix>",

@@ -248,7 +248,7 @@ def test_nothing_is_left(runs_here):
     with ObjectServer() as server:
         root, pids = server.root, server._pids()
 
-    assert len(pids) == 3
+    assert len(pids) > 1
     assert [] == [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert not root.exists()
 
