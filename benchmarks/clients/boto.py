@@ -80,10 +80,10 @@ class CeleryTask:
         boto3.client("s3", **options).list_objects_v2(Bucket=bucket, MaxKeys=1)
 
     def download(self, items: list[Item]) -> None:
-        self._fetch.apply(args=[[[item.key, item.target] for item in items]]).get()
+        self._fetch.apply(args=([[item.key, item.target] for item in items],)).get()
 
     def upload(self, items: list[Item]) -> None:
-        self._store.apply(args=[[[item.key, item.source] for item in items]]).get()
+        self._store.apply(args=([[item.key, item.source] for item in items],)).get()
 
 
 class Aiobotocore:

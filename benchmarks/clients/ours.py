@@ -57,8 +57,12 @@ class Ours:
         self._staged = self._session.stage_in(located, argument="input", name="input").path
 
     def upload(self, items: list[Item]) -> None:
-        kind, root = ("folder", self._root) if self._many else ("file", "")
-        output = Output(uri=self._uri(items), path=self._written, kind=kind, root=root)
+        uri, path = self._uri(items), self._written
+        output = (
+            Output(uri=uri, path=path, kind="folder", root=self._root)
+            if self._many
+            else Output(uri=uri, path=path, kind="file")
+        )
         self._session.prepare_output(output)
         self._session.publish()
 
