@@ -76,7 +76,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(names: list[str], scale: Scale, path: Path, *, keep: bool) -> list[Row]:
-    """Measure one after the other, keeping each when it is done: the whole takes more than an hour."""
+    """Measure one after the other, keeping each when it is done: the whole takes long."""
     rows: list[Row] = []
     for name in names:
         begun = time.monotonic()
