@@ -17,6 +17,8 @@ INPUTS := pyproject.toml constraints.txt
 PYTEST_JOBS ?= logical
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+ONLY ?=
+QUICK ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -43,8 +45,8 @@ lint: .venv/ready-check ## As check, without the docs
 docs: .venv/ready-check ## Build the docs into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: .venv/ready-test ## Run every benchmark
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+bench: .venv-bench/ready .venv-awscli/ready ## Measure beside the peers; ONLY=download-2g,hit-one picks, QUICK=1 is small
+	.venv-bench/bin/python -m benchmarks --only '$(ONLY)' $(if $(QUICK),--quick)
 
 format: .venv/ready-check ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
@@ -62,7 +64,7 @@ constraints: ## Pin anew everything that the package, its extras, tests and docs
 	mv .venv/pins constraints.txt && rm -rf .venv/fresh
 
 clean: ## Remove the environment and everything that was built
-	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-awscli build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -f .coverage .coverage.*
 
 # What each target needs, and no more: the demo should not wait for the tests' tools.
@@ -92,3 +94,17 @@ clean: ## Remove the environment and everything that was built
 	@echo 'Installing what the checks need (once) ...'
 	@$(INSTALL) --editable . --group dev --group docs
 	@touch .venv/ready-demo .venv/ready-test $@
+
+# Apart from .venv: the peers want much, and the AWS command line another botocore.
+.venv-bench/ready: $(INPUTS) benchmarks/requirements.txt
+	@echo 'Installing what the benchmarks need (once) ...'
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install -qq --upgrade 'pip>=25.1'
+	@.venv-bench/bin/python -m pip install -qq --constraint constraints.txt \
+		--editable '.[s3,redis,postgres,blake3,demo]' --requirement benchmarks/requirements.txt
+	@touch $@
+
+.venv-awscli/ready: benchmarks/requirements-awscli.txt
+	@$(PYTHON) -m venv .venv-awscli
+	@.venv-awscli/bin/python -m pip install -qq --requirement benchmarks/requirements-awscli.txt
+	@touch $@
