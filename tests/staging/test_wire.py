@@ -171,11 +171,14 @@ def test_a_body_that_ends_early_is_an_error(play):
 
 def test_a_closed_idle_connection_is_replaced(play):
     """The other side may close what is idle, at any moment."""
-    script, wire = play(OK)
-    get(wire)
-    script.answers.append(OK)
 
-    # The script has closed the first connection, or does so when the request comes.
+    def once(connection):
+        connection.sendall(OK)
+        connection.close()
+
+    script, wire = play(once, OK)
+
+    assert b"hello" == get(wire)[2]
     assert b"hello" == get(wire)[2]
     assert 2 == script.connections
 
