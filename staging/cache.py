@@ -43,6 +43,7 @@ from rootcellar.staging.space import NO_SPACE, Ledger, SpaceLimits, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
     from typing import TypeVar
 
     from rootcellar.schemas.digest import Digest
@@ -299,13 +300,25 @@ class Cache:
             return cached
 
 
-@contextmanager
-def cache_errors() -> Iterator[None]:
+class _CacheErrors:
+    # A class, because a generator costs more than looking up an entry does.
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError) and not isinstance(error, RootcellarError):
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY) from error
+
+
+_cache_errors = _CacheErrors()
+
+
+def cache_errors() -> _CacheErrors:
     """Turn the operating system's errors about the cache's folder into CacheUnusable."""
-    try:
-        yield
-    except RootcellarError:
-        raise
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY) from error
+    return _cache_errors
