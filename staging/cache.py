@@ -243,9 +243,14 @@ class Cache:
             swept = len(sweep_scratch(self.root, "tmp"))
             with self.ledger.opened() as account:
                 due = account.counted_at + _COUNT_SECONDS <= now()
-            if swept or due:
-                self.evictor.count_if_free()
+            if (swept or due) and self.evictor.count_if_free() and due:
+                self.prune_sources()
             return swept
+
+    def prune_sources(self) -> int:
+        """Remove the notes of URIs whose bytes are not here any more; return of how many."""
+        with cache_errors():
+            return self.sources.prune({entry.digest for entry in self.entries.walk()})
 
     def _check_locks(self) -> None:
         if not locks_work(f"{self.root}/eviction"):
@@ -268,6 +273,7 @@ class Cache:
             if error.errno not in NO_SPACE:
                 raise
             self.evictor.evict(size_bytes)
+            self.prune_sources()
         try:
             return action()
         except RootcellarError:

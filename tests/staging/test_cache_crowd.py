@@ -232,7 +232,7 @@ STEPS = {
     "the end of the workdir": ("rootcellar.staging.scratch", "Scratch.move_out", 1),
     "its removal": ("rootcellar.staging.workdir", "remove_tree", 1),
     "counting": ("rootcellar.staging.eviction", "Evictor._count", 1),
-    "renaming away": ("os", "rename", 4),
+    "renaming away": ("rootcellar.staging.eviction", "Evictor._settle", 1),
     "removing": ("os", "unlink", 3),
 }
 
