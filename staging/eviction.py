@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Evictor", "Tally"]
 
+_SHARE, _LEAST = 20, 16
+"""Of a disk that is full in truth, a twentieth of the entries goes, and at least so many."""
 _BATCH = 20_000
 """Victims chosen in one round: what bounds the memory, however many entries there are."""
 
@@ -144,8 +146,13 @@ class Evictor:
             self._reclaim_dead()
             oldest = _Oldest()
             tally = self._count(oldest.consider)
-            margin = tally.entry_bytes // 20
-            return self._evict(oldest, max(size_bytes, margin, 1))
+            freed = self._evict(
+                oldest,
+                max(size_bytes, tally.entry_bytes // _SHARE),
+                least=max(tally.entries // _SHARE, _LEAST),
+            )
+            self._entries.drop_empty_folders()
+            return freed
 
     def evict_to(self, used_bytes: int) -> int:
         """Evict until entries take no more than so many bytes; return how many bytes went."""
@@ -215,10 +222,10 @@ class Evictor:
             low = used + to_count - self._ledger.low_water_bytes(account)
         return least, max(least, min(low, used))
 
-    def _evict(self, oldest: _Oldest, size_bytes: int) -> int:
+    def _evict(self, oldest: _Oldest, size_bytes: int, *, least: int = 0) -> int:
         freed = self._quarantine.empty()
-        for digest in oldest.in_order():
-            if freed >= size_bytes:
+        for count, digest in enumerate(oldest.in_order()):
+            if freed >= size_bytes and count >= least:
                 break
             freed += self._remove(digest) or 0
         self._ledger.give_back(freed)
