@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Evictor", "Tally"]
 
 _SHARE, _LEAST = 20, 16
-"""Of a disk that is full in truth, a twentieth of the entries goes, and at least so many."""
+"""On a disk that is full in truth, a twentieth of the bytes goes; or, where it is inodes that are
+short, a twentieth of the entries and at least so many."""
 _BATCH = 20_000
 """Victims chosen in one round: what bounds the memory, however many entries there are."""
 
@@ -149,7 +150,7 @@ class Evictor:
             freed = self._evict(
                 oldest,
                 max(size_bytes, tally.entry_bytes // _SHARE),
-                least=max(tally.entries // _SHARE, _LEAST),
+                least=max(tally.entries // _SHARE, _LEAST) if self._lacks_inodes() else 0,
             )
             self._entries.drop_empty_folders()
             return freed
@@ -230,6 +231,10 @@ class Evictor:
             freed += self._remove(digest) or 0
         self._ledger.give_back(freed)
         return freed
+
+    def _lacks_inodes(self) -> bool:
+        status = os.statvfs(self._away)
+        return 0 < status.f_files and status.f_favail < max(_LEAST, status.f_files // 100)
 
     def _remove(self, digest: Digest) -> int | None:
         name = f"{digest.algorithm}-{digest.hex}"
