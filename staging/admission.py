@@ -36,19 +36,24 @@ class Admission:
         self.ledger = ledger
         self._evictor = evictor
 
-    def reserve(self, size_bytes: int, folder: str, uri: str = "") -> Reservation:
+    def reserve(
+        self, size_bytes: int, folder: str, uri: str = "", *, since: float | None = None
+    ) -> Reservation:
         """Reserve bytes, evicting what has to go and waiting for runs to release what may not.
 
         Args:
             size_bytes: Of what is to come.
             folder: A scratch folder of this process.
             uri: What it is for, for errors.
+            since: When the waiting began, by the monotonic clock; now unless given. Who had to wait
+                for another one's download, which waited for room, shall not wait twice.
 
         Raises:
             CacheFull: Runs held too much for as long as we waited.
             CacheUnusable: It is more than the whole budget.
         """
-        end = time.monotonic() + self.ledger.limits.wait_seconds
+        begun = time.monotonic() if since is None else since
+        end = begun + self.ledger.limits.wait_seconds
         while True:
             reservation = self.ledger.reserve(size_bytes, folder)
             if reservation is not None:

@@ -43,6 +43,7 @@ from rootcellar.staging.space import NO_SPACE, Ledger, SpaceLimits, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
     from typing import TypeVar
 
     from rootcellar.schemas.digest import Digest
@@ -242,9 +243,14 @@ class Cache:
             swept = len(sweep_scratch(self.root, "tmp"))
             with self.ledger.opened() as account:
                 due = account.counted_at + _COUNT_SECONDS <= now()
-            if swept or due:
-                self.evictor.count_if_free()
+            if (swept or due) and self.evictor.count_if_free() and due:
+                self.prune_sources()
             return swept
+
+    def prune_sources(self) -> int:
+        """Remove the notes of URIs whose bytes are not here any more; return of how many."""
+        with cache_errors():
+            return self.sources.prune({entry.digest for entry in self.entries.walk()})
 
     def _check_locks(self) -> None:
         if not locks_work(f"{self.root}/eviction"):
@@ -267,6 +273,7 @@ class Cache:
             if error.errno not in NO_SPACE:
                 raise
             self.evictor.evict(size_bytes)
+            self.prune_sources()
         try:
             return action()
         except RootcellarError:
@@ -299,13 +306,25 @@ class Cache:
             return cached
 
 
-@contextmanager
-def cache_errors() -> Iterator[None]:
+class _CacheErrors:
+    # A class, because a generator costs more than looking up an entry does.
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError) and not isinstance(error, RootcellarError):
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY) from error
+
+
+_cache_errors = _CacheErrors()
+
+
+def cache_errors() -> _CacheErrors:
     """Turn the operating system's errors about the cache's folder into CacheUnusable."""
-    try:
-        yield
-    except RootcellarError:
-        raise
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY) from error
+    return _cache_errors

@@ -6,6 +6,7 @@ Paths are strings here: this is done for each of a hundred thousand members of a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
@@ -131,6 +132,13 @@ class Entries:
         if status.st_mtime_ns != mark_ns():
             mark(path, status.st_atime_ns)
         return True
+
+    def drop_empty_folders(self) -> None:
+        """Remove folders without entries, which take inodes; they are made again when needed."""
+        for algorithm in _names(self._top):
+            for shard in _names(f"{self._top}/{algorithm}"):
+                with contextlib.suppress(OSError):
+                    os.rmdir(f"{self._top}/{algorithm}/{shard}")
 
     def walk(self) -> Iterator[Entry]:
         """Yield all entries; those that come and go meanwhile perhaps."""

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Evictor", "Tally"]
 
+_SHARE, _LEAST = 20, 16
+"""On a disk that is full in truth, a twentieth of the bytes goes; or, where it is inodes that are
+short, a twentieth of the entries and at least so many."""
 _BATCH = 20_000
 """Victims chosen in one round: what bounds the memory, however many entries there are."""
 
@@ -144,8 +147,13 @@ class Evictor:
             self._reclaim_dead()
             oldest = _Oldest()
             tally = self._count(oldest.consider)
-            margin = tally.entry_bytes // 20
-            return self._evict(oldest, max(size_bytes, margin, 1))
+            freed = self._evict(
+                oldest,
+                max(size_bytes, tally.entry_bytes // _SHARE),
+                least=max(tally.entries // _SHARE, _LEAST) if self._lacks_inodes() else 0,
+            )
+            self._entries.drop_empty_folders()
+            return freed
 
     def evict_to(self, used_bytes: int) -> int:
         """Evict until entries take no more than so many bytes; return how many bytes went."""
@@ -215,14 +223,18 @@ class Evictor:
             low = used + to_count - self._ledger.low_water_bytes(account)
         return least, max(least, min(low, used))
 
-    def _evict(self, oldest: _Oldest, size_bytes: int) -> int:
+    def _evict(self, oldest: _Oldest, size_bytes: int, *, least: int = 0) -> int:
         freed = self._quarantine.empty()
-        for digest in oldest.in_order():
-            if freed >= size_bytes:
+        for count, digest in enumerate(oldest.in_order()):
+            if freed >= size_bytes and count >= least:
                 break
             freed += self._remove(digest) or 0
         self._ledger.give_back(freed)
         return freed
+
+    def _lacks_inodes(self) -> bool:
+        status = os.statvfs(self._away)
+        return 0 < status.f_files and status.f_favail < max(_LEAST, status.f_files // 100)
 
     def _remove(self, digest: Digest) -> int | None:
         name = f"{digest.algorithm}-{digest.hex}"

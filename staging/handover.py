@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import BindingError, ContentError
 from rootcellar.schemas.manifest import check_member_path
-from rootcellar.staging.folder_upload import discard
+from rootcellar.staging.folder_upload import SMALL_BYTES, discard
 from rootcellar.staging.journal import SECONDS, Earlier, Journal
 from rootcellar.staging.output import check_member, walk
 from rootcellar.staging.pipeline import Stopped, pipelined
@@ -49,6 +49,7 @@ class Handover:
         self._freed: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._waiting = self._waiting_bytes = 0
         self._error: BaseException | None = None
+        self._large: set[str] = set()
         self._stopped = self._is_over = False
         # Held by the thread that uploads. Raw, as those of `pipelined`, and for the same reason.
         self._serving = _thread.allocate_lock()
@@ -187,23 +188,28 @@ class Handover:
                 if self._journal is not None:
                     self._journal.write()
                 continue
-            if self._stopped:
+            if self._stopped and self._large:
                 raise Stopped
-            if item is None:
+            # A small request is over in a moment; cut off, its object may come later, to stay.
+            if self._stopped or item is None:
                 return
             yield item
 
     def _send(self, item: tuple[str, int]) -> None:
         name, size_bytes = item
+        if size_bytes > SMALL_BYTES:
+            self._large.add(name)
         try:
-            self.note(self._upload.send(name))
-            (self._output.path / name).unlink()
+            if not self._stopped:
+                self.note(self._upload.send(name))
+                (self._output.path / name).unlink()
         except Stopped:
             raise
         except BaseException as error:
             self._error = self._error or error
             raise
         finally:
+            self._large.discard(name)
             self._freed.put(size_bytes)
 
     def _name(self, path: Path) -> str:

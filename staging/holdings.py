@@ -163,7 +163,7 @@ def prune(cache: Cache, lost: Callable[[str], object] | None = None) -> Pruned:
     pruned = Pruned()
     pruned.counts["downloads"] = cache.sweep()
     pruned.counts["workdirs"] = len(sweep(cache, lost))
-    pruned.counts["sources"] = cache.sources.prune({e.digest for e in cache.entries.walk()})
+    pruned.counts["sources"] = cache.prune_sources()
     pruned.counts["quarantined"] = len(cache.quarantine.listed())
     cache.ledger.give_back(cache.quarantine.empty())
     pruned.counts["layouts"] = _prune_layouts(cache)

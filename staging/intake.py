@@ -228,7 +228,7 @@ class Intake:
                 finally:
                     pooled.put_back(size_bytes - drawn.kept)
                 return
-        own = self._admission.reserve(size_bytes, folder, wanted.address.uri)
+        own = self._admission.reserve(size_bytes, folder, wanted.address.uri, since=wanted.started)
         try:
             own.draw(size_bytes)
             yield _Drawn(own, size_bytes)

@@ -147,16 +147,14 @@ class Ledger:
         Args:
             size_bytes: Of what is to come.
             folder: A scratch folder of this process, for the reservation's file.
+
+        Raises:
+            OSError: The disk is full though the numbers said that they fit.
         """
         with self.opened() as account:
             if not self.fits(account, size_bytes) or account.used_bytes is None:
                 return None
-            try:
-                made = Reservation(self, folder, size_bytes)
-            except OSError as error:
-                if error.errno in NO_SPACE:
-                    return None
-                raise
+            made = Reservation(self, folder, size_bytes)
             account.used_bytes += size_bytes
         return made
 

@@ -271,7 +271,7 @@ def test_a_soft_limit_does_not_strike_a_run_that_is_recorded(home, app, monkeypa
 
     assert result.state == "SUCCESS"
     assert states() == ["succeeded"]
-    assert list((home / "cache/v1/work").iterdir()) == []
+    assert list((home / "cache/v2/work").iterdir()) == []
 
 
 def _raise_soft_limit(*_):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rootcellar.catalog.mounts import network_file_system
 from rootcellar.cli import checks
+from rootcellar.schemas.mounts import network_file_system
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,260 @@
+"""Disks that are full, refuse links, have no locks or lie on a network (C1, C5, C6)."""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from rootcellar.schemas.amount import Amount
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.staging import Cache, StagingSession, intake, root_folder
+from rootcellar.staging.epoch import note_release
+from rootcellar.staging.removal import finish_removals
+from rootcellar.staging.space import SpaceLimits
+from rootcellar.staging.workdir import Workdir
+
+MB = 10**6
+GENEROUS = SpaceLimits(Amount(10**15), Amount(0), 0.0)
+"""A budget beyond the disk, so that the disk itself says no."""
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a small file system in memory; skipped where that is not allowed."""
+    libc, mounted = ctypes.CDLL(None, use_errno=True), []
+
+    def mount(options):
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        done = libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, options.encode())
+        if done != 0:
+            pytest.skip(f"mounting is not permitted: {os.strerror(ctypes.get_errno())}")
+        mounted.append(folder)
+        folder.chmod(0o700)
+        return folder
+
+    yield mount
+    finish_removals()
+    for folder in mounted:
+        libc.umount2(os.fsencode(folder), 2)
+
+
+def residue(cache):
+    return [
+        path for area in ("tmp", "work", "away", "ended") for path in (cache.root / area).iterdir()
+    ]
+
+
+def test_a_full_disk_is_a_passing_error_and_leaves_nothing(small_disk, put):
+    """Others filled it: nothing partial stays, and it works when space is back (C5, F29)."""
+    disk = small_disk("size=8m")
+    cache = Cache(disk / "cache", GENEROUS)
+    (disk / "others").write_bytes(bytes(6 * MB))
+    wanted = put("a", b"a" * 4 * MB)
+    before = os.statvfs(disk).f_bavail
+
+    with pytest.raises(CacheFull) as raised:
+        cache.fetch(*wanted)
+
+    assert raised.value.transient
+    assert [] == residue(cache)
+    assert before - os.statvfs(disk).f_bavail <= 4, "a failed stage-in costs no space (C6)"
+    (disk / "others").unlink()
+    assert b"a" * 4 * MB == cache.fetch(*wanted).path.read_bytes()
+
+
+def test_a_disk_that_fills_while_a_download_runs_is_made_free_once(small_disk, put, monkeypatch):
+    """The real end of the disk: own bytes go, entries are evicted, and it is tried once more."""
+    disk = small_disk("size=8m")
+    cache = Cache(disk / "cache", GENEROUS)
+    for key in "abc":
+        cached = cache.fetch(*put(key, key.encode() * 2 * MB))
+        note_release(cached.location, ord(key) * 10**9)
+    real, calls = intake.download, []
+
+    def download(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(intake, "download", download)
+
+    assert b"x" * MB == cache.fetch(*put("x", b"x" * MB)).path.read_bytes()
+
+    assert 2 == len(calls)
+    assert cache.find(Digest.of(b"a" * 2 * MB), 2 * MB) is None
+    assert cache.find(Digest.of(b"c" * 2 * MB), 2 * MB) is not None
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_disk_that_stays_full_is_tried_twice(cache_of, put, monkeypatch, code):
+    """A quota and a limit of the process are like a full disk; then the error says which."""
+    cache, calls = cache_of(10**9), []
+
+    def download(*args, **kwargs):
+        calls.append(args)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(intake, "download", download)
+
+    with pytest.raises(CacheFull, match=os.strerror(code)):
+        cache.fetch(*put("a", b"a"))
+
+    assert 2 == len(calls)
+    assert [] == residue(cache)
+
+
+def test_a_disk_without_inodes_is_a_full_disk(small_disk, put):
+    """Evicting makes inodes free; where nothing may go the error is the passing one (F35)."""
+    disk = small_disk("size=64m,nr_inodes=60")
+    cache = Cache(disk / "cache", GENEROUS)
+    for number in range(60):
+        cached = cache.fetch(*put(f"o{number}", b"%d" % number * 1000))
+        assert b"%d" % number * 1000 == cached.path.read_bytes()
+
+    others = [disk / f"others-{number}" for number in range(100)]
+    cache.evictor.evict_to(0)
+    cache.prune_sources()
+    with pytest.raises(OSError, match="space"):
+        collections.deque(map(Path.touch, others), maxlen=0)
+    with pytest.raises(CacheFull):
+        cache.fetch(*put("last", b"last"))
+    for path in others:
+        path.unlink(missing_ok=True)
+    assert b"last" == cache.fetch(*put("last", b"last")).path.read_bytes()
+    assert [] == residue(cache)
+
+
+def test_the_floor_of_a_small_disk_stays_free(small_disk, put):
+    """Entries go before the free space does."""
+    disk = small_disk("size=10m")
+    limits = SpaceLimits(Amount.parse("100%"), Amount.parse("30%"), 0.0)
+    cache = Cache(disk / "cache", limits)
+
+    for number in range(8):
+        cache.fetch(*put(f"o{number}", bytes([number]) * 2 * MB))
+
+        status = os.statvfs(disk)
+        assert status.f_bavail * status.f_frsize >= 3 * MB
+    assert cache.find(Digest.of(bytes([7]) * 2 * MB), 2 * MB) is not None
+
+
+@pytest.mark.parametrize("code", [errno.EMLINK, errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP])
+def test_where_no_link_can_be_made_a_counted_copy_is(
+    cache_of, put, monkeypatch, ledger_and_disk, code
+):
+    """The copy is reserved while the run lives, and given back with it (C6, F36, F37)."""
+    cache = cache_of(5000)
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(code, "no link")
+
+    workdir = Workdir(cache, "run-1")
+    cached = cache.fetch(*put("a", b"a" * 2000))
+    monkeypatch.setattr(os, "link", refuse)
+    placed = workdir.place(cached, argument="a", ordinal=0, name="a")
+
+    assert b"a" * 2000 == placed.read_bytes()
+    assert not placed.samefile(cached.path)
+    assert () == workdir.modified_inputs()
+    assert (4000, 4000) == ledger_and_disk(cache)
+    placed.chmod(0o644)
+    placed.write_bytes(b"b" * 2000)
+    assert 1 == len(workdir.modified_inputs())
+
+    workdir.close()
+    finish_removals()
+    assert (2000, 2000) == ledger_and_disk(cache)
+
+
+def test_a_copy_for_which_there_is_no_room_is_a_passing_error(cache_of, put, monkeypatch):
+    """Nothing of it stays in the workdir."""
+    cache = cache_of(3000)
+    cached = cache.fetch(*put("a", b"a" * 2000))
+    workdir = Workdir(cache, "run-1")
+    (workdir.path / "lease").hardlink_to(cached.path)
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EMLINK, "Too many links")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    with pytest.raises(CacheFull):
+        workdir.place(cached, argument="a", ordinal=0, name="a")
+
+    assert not (workdir.path / "a").exists()
+    workdir.close()
+
+
+def test_outputs_are_kept_where_links_are_refused(folder_stores, cache_of, monkeypatch):
+    """A session goes through: inputs are copied, and outputs published."""
+    cache = cache_of(10**6)
+    folder_stores.named("raw").write_small("a", b"a" * 100)
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
+        staged = session.stage_in(session.locate("raw://a", "file"), argument="a", name="a")
+        session.check_inputs()
+
+        assert b"a" * 100 == staged.path.read_bytes()
+
+
+def test_locks_that_do_nothing_are_found_when_the_cache_is_opened(tmp_path, monkeypatch):
+    """A cache whose living runs cannot be told from dead ones is refused (F23)."""
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+
+    with pytest.raises(CacheUnusable, match="locks do nothing") as raised:
+        Cache(tmp_path / "cache")
+
+    assert "ROOTCELLAR_CACHE_DIR" in raised.value.remedy
+
+
+def test_locks_that_stop_working_keep_a_sweep_from_removing_the_living(cache_of, monkeypatch):
+    """They are tried again before anything of others is removed."""
+    cache = cache_of(10**6)
+    workdir = Workdir(cache, "run-1")
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+
+    with pytest.raises(CacheUnusable):
+        cache.sweep()
+
+    monkeypatch.undo()
+    assert workdir.path.is_dir()
+    workdir.close()
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "lustre", "gpfs", "ceph", "fuse.s3fs"])
+def test_a_network_file_system_is_refused(tmp_path, monkeypatch, kind):
+    """With its kind and the setting to change (F40)."""
+    monkeypatch.setattr(root_folder, "network_file_system", lambda _: kind)
+
+    with pytest.raises(CacheUnusable, match=kind) as raised:
+        Cache(tmp_path / "cache")
+
+    assert "local disk" in raised.value.remedy
+    assert str(tmp_path) not in str(raised.value)
+
+
+def test_a_deleted_workdir_is_a_clear_error(cache_of, put):
+    """Not a folder that comes back without its lock."""
+    cache = cache_of(10**6)
+    workdir = Workdir(cache, "run-1")
+    cached = cache.fetch(*put("a", b"a"))
+    workdir.path.rmdir()
+
+    with pytest.raises(CacheUnusable, match="deleted while it ran"):
+        workdir.place(cached, argument="a", ordinal=0, name="a")
+
+    workdir.close()
+    assert not Path(workdir.path).exists()
