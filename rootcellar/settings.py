@@ -115,6 +115,9 @@ class Settings(BaseSettings):
         catalog: Database URL, `sqlite:///…` or `postgresql://…`.
         cache_dir: The host's cache, on a local disk.
         registry: Where the command line finds the types, as `package.module:name`.
+        prefetch: Whether a worker brings the inputs of messages it has reserved into the cache
+            while other tasks run.
+        prefetch_bytes: At most so much for tasks that have not begun.
         progress: `auto` is a bar on a terminal and a log line elsewhere.
         git_commit: For images without a repository: the commit the code was built from, with
             `-dirty` at the end if the tree differed from it.
@@ -131,6 +134,8 @@ class Settings(BaseSettings):
     catalog: str = Field(default="", repr=False)
     cache_dir: Path | None = None
     registry: str = ""
+    prefetch: Literal["on", "off"] = "on"
+    prefetch_bytes: int = Field(default=8 * 1024**3, ge=0)
     progress: Literal["auto", "bar", "log", "off"] = "auto"
     git_commit: str = ""
     image: str = ""
@@ -215,6 +220,8 @@ class Settings(BaseSettings):
             "ROOTCELLAR_CATALOG": self.catalog,
             "ROOTCELLAR_CACHE_DIR": str(self.cache_dir),
             "ROOTCELLAR_REGISTRY": self.registry,
+            "ROOTCELLAR_PREFETCH": self.prefetch,
+            "ROOTCELLAR_PREFETCH_BYTES": str(self.prefetch_bytes),
             "ROOTCELLAR_PROGRESS": self.progress,
             "ROOTCELLAR_GIT_COMMIT": self.git_commit,
             "ROOTCELLAR_IMAGE": self.image,
