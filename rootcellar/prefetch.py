@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
-from celery.signals import task_received
+from celery.signals import task_received, worker_shutting_down
 from celery.worker import state
 
 from rootcellar.installation import installation_of
@@ -53,6 +53,7 @@ class Prefetch(bootsteps.StartStopStep):
         super().__init__(consumer, **options)
         self._told: set[str] = set()
         self._feed: Feed | None = None
+        self._is_leaving = False
         # A timer of its own thread looks after tasks where the worker has no event loop.
         self._lock = threading.Lock()
 
@@ -63,21 +64,30 @@ class Prefetch(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         """Listen. The subprocess starts with the first message that has inputs to bring."""
         task_received.connect(self._received, sender=consumer, weak=False)
+        # Much earlier than `stop`, which comes when all tasks have ended.
+        worker_shutting_down.connect(self._shutting_down, weak=False)
 
     def stop(self, consumer: Any) -> None:
         """End the subprocess. Its worker may go on, after a lost connection, and start again."""
         task_received.disconnect(self._received, sender=consumer)
+        worker_shutting_down.disconnect(self._shutting_down)
         with self._lock:
             self._told.clear()
             if self._feed is not None:
                 self._feed.close()
                 self._feed = None
 
+    def _shutting_down(self, **_: Any) -> None:
+        """End the subprocess while tasks that run go on. Called within a signal handler."""
+        self._is_leaving = True
+        if self._feed is not None:
+            self._feed.terminate()
+
     def _received(self, sender: Any, request: Any, **_: Any) -> None:
         installation = installation_of(sender.app)
         if installation is None or not isinstance(request.task, ArtifactTask):
             return
-        if not _waits(request, sender.pool.num_processes):
+        if self._is_leaving or not _waits(request, sender.pool.num_processes):
             return
         try:
             settings = installation.settings
@@ -178,6 +188,11 @@ class Feed:
         if self._process is not None:
             for some in _batched(sorted(tasks), _INPUTS_PER_MESSAGE):
                 self._send({"release": list(some)})
+
+    def terminate(self) -> None:
+        """Ask the subprocess to end, and wait for nothing."""
+        if self._process is not None:
+            self._process.terminate()
 
     def close(self) -> None:
         """End the subprocess, if there is one."""

@@ -1,5 +1,6 @@
 """An app for the tests of prefetching: one task that blocks, one that reads, and one of two."""
 
+import os
 import time
 from pathlib import Path
 
@@ -29,6 +30,9 @@ class Alone(Celery):
 
 app = Alone("ahead", set_as_current=False)
 app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True)
+if "AHEAD_BROKER" in os.environ:
+    app.conf.update(broker_url=os.environ["AHEAD_BROKER"])
+    app.conf.update(result_backend=os.environ["AHEAD_BROKER"])
 install(app, registry)
 
 
@@ -48,5 +52,5 @@ def read(leaf: str) -> str:
 
 
 @app.task
-def read_all(leaves: list[str], branch: dict[str, str] | None = None) -> list[str]:
-    return [*leaves, *sorted((branch or {}).values())]
+def read_all(leaves: list[str], branch: Path) -> list[str]:
+    return [*leaves, *(path.read_text() for path in sorted(branch.iterdir()))]
