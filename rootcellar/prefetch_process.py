@@ -10,6 +10,7 @@ import ctypes
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ _PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 1.0
 _NICER = 5
+_FLOOR_SHARE = 20
 
 
 class _Ended(Exception):  # noqa: N818 - an end, not an error
@@ -94,10 +96,12 @@ def _opened(first: dict[str, Any]) -> Prefetcher | None:
     os.environ.update(first["settings"])
     try:
         settings = Settings.read()
+        cache = Cache(settings.cache_folder)
         return Prefetcher(
             stores_of(settings),
-            Cache(settings.cache_folder),
+            cache,
             room_bytes=settings.prefetch_bytes,
+            floor_bytes=shutil.disk_usage(cache.root).total // _FLOOR_SHARE,
             shown=lambda text: scrubbed(text, settings),
         )
     except RootcellarError as error:
