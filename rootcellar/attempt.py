@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from celery.exceptions import Reject
+
 from rootcellar.deliver import Arrived, about, deliver
 from rootcellar.inputs import Pinned, pin_input, stage
 from rootcellar.limits import soft_limit_held
@@ -180,7 +182,7 @@ class Attempt:
             arguments = dict(binding.arguments.arguments)
             for bound in binding.inputs:
                 arguments[bound.spec.argument] = deliver(bound, self._arrived(bound))
-            self._desk = OutputDesk(binding.outputs, session)
+            self._desk = OutputDesk(binding.outputs, session, task_id=self.started.task_id)
             return arguments | self._desk.arguments()
 
     def _stage_one(self, pinned: Pinned, session: StagingSession) -> None:
@@ -279,6 +281,10 @@ class Attempt:
             self._end(state, record)
         except CatalogError as failure:
             logger.warning("%s: its end could not be recorded: %s", self._label, failure)
+        # A process that is stopped, and a message that is put back, may come again.
+        is_over = isinstance(error, Exception) and not isinstance(error, Reject)
+        if self._session is not None and is_over and state is not RunState.RETRIED:
+            self._session.forget()
 
     def _end(self, state: RunState, error: ErrorRecord | None = None) -> None:
         seconds = self._ledger.seconds

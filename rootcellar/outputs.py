@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
 
 from rootcellar.deliver import about
 from rootcellar.schemas.errors import BindingError, MissingOutput, RootcellarError
+from rootcellar.schemas.formats.folder import Folder
 from rootcellar.schemas.handle import Outputs, Staged
 from rootcellar.schemas.interface import Delivery
 from rootcellar.schemas.record import OutputRecord, VersionRecord, new_uid
@@ -15,11 +17,12 @@ from rootcellar.schemas.ref import Ref
 from rootcellar.staging.output import Output, check_written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.binding import BoundOutput
+    from rootcellar.schemas.formats.folder import Members
     from rootcellar.schemas.formats.format import Description
     from rootcellar.staging.publication import Published
     from rootcellar.staging.session import StagingSession
@@ -37,14 +40,20 @@ class _Reserved:
     version: str
     uri: str
     path: Path
+    journal: str
+    members: Members | None
 
 
 class OutputDesk:
     """The outputs of one run: reserve, hand to the body, check, upload, then publish together."""
 
-    def __init__(self, outputs: Sequence[BoundOutput], session: StagingSession) -> None:
+    def __init__(
+        self, outputs: Sequence[BoundOutput], session: StagingSession, *, task_id: str = ""
+    ) -> None:
         self._outputs = outputs
         self._session = session
+        # Where attempts of one task find what earlier ones handed over.
+        self._journal = f"v-{uuid5(NAMESPACE_URL, f'rootcellar:task:{task_id}')}" if task_id else ""
         self._reserved: list[_Reserved] = []
         self._described: list[Description] = []
 
@@ -80,8 +89,33 @@ class OutputDesk:
         path = self._session.reserve_output(bound.spec.argument, name, ordinal=ordinal)
         if artifact.declaration.format.kind == "folder":
             path.mkdir()
-        self._reserved.append(_Reserved(bound.spec.argument, ordinal, artifact, version, uri, path))
-        return Staged(artifact, path, writable=True)
+        one = _Reserved(
+            argument=bound.spec.argument,
+            ordinal=ordinal,
+            artifact=artifact,
+            version=version,
+            uri=uri,
+            path=path,
+            journal=self._journal,
+            members=_members_of(artifact),
+        )
+        self._reserved.append(one)
+        return Staged(artifact, path, writable=True, adder=self._adder(one))
+
+    def _adder(self, one: _Reserved) -> Callable[[Path], None] | None:
+        """Return what hands members over; None where the format cannot check them one by one."""
+        members = one.members
+        if members is None:
+            return None
+
+        def add(path: Path) -> None:
+            try:
+                handover = self._session.handover(_output(one))
+                handover.add(path, lambda name: members.add(name, one.path / name))
+            except RootcellarError as error:
+                raise about(error, one.artifact, doing=f"the output {one.argument!r}") from error
+
+        return add
 
     def save(self, result: object) -> bool:
         """Save a returned object as the only output, if it can be; tell whether it was.
@@ -110,12 +144,10 @@ class OutputDesk:
         self._described = [
             self._describe(*both) for both in zip(self._reserved, outputs, strict=True)
         ]
-        for one, output in zip(self._reserved, outputs, strict=True):
-            try:
-                self._session.prepare_output(output)
-            except RootcellarError as error:
-                doing = f"the output {one.argument!r}"
-                raise about(error, one.artifact, doing=doing) from error
+        try:
+            self._session.prepare_output(*outputs)
+        except RootcellarError as error:
+            raise self._about(error) from error
 
     def _describe(self, one: _Reserved, output: Output) -> Description:
         file_format = one.artifact.declaration.format
@@ -129,7 +161,11 @@ class OutputDesk:
             )
         try:
             # Before a format opens it: not all would see that it is a link, or a FIFO.
-            check_written(output)
+            names = check_written(output)
+            if one.members is not None:
+                for name in names:
+                    one.members.add(name, one.path / name)
+                return one.members.checked()
             file_format.validate(one.path)
             return file_format.describe(one.path)
         except RootcellarError as error:
@@ -144,12 +180,19 @@ class OutputDesk:
         try:
             published = self._session.publish()
         except RootcellarError as error:
-            # Whose it is shows in the URI only; a store's own leaves the first of its outputs.
-            one = next((o for o in self._reserved if _concerns(error, o)), self._reserved[0])
-            raise about(error, one.artifact, doing=f"the output {one.argument!r}") from error
+            raise self._about(error) from error
         return [
             _record(*one) for one in zip(self._reserved, published, self._described, strict=True)
         ]
+
+    def _about(self, error: RootcellarError) -> RootcellarError:
+        """Return an error of several outputs with the one it concerns, as its URI shows.
+
+        A store's own error leaves the first of its outputs.
+        """
+        concerned = [one for one in self._reserved if _concerns(error, one)]
+        one = max(concerned, key=lambda one: len(one.uri), default=self._reserved[0])
+        return about(error, one.artifact, doing=f"the output {one.argument!r}")
 
 
 def _is_written(path: Path) -> bool:
@@ -170,7 +213,14 @@ def _output(one: _Reserved) -> Output:
         kind=declaration.format.kind,
         root="" if is_plain else f"v-{one.version}",
         artifact=str(one.artifact),
+        journal="" if is_plain else one.journal,
     )
+
+
+def _members_of(artifact: Artifact) -> Members | None:
+    """Return what checks the members of a folder one by one, if its format offers that."""
+    file_format = artifact.declaration.format
+    return file_format.members() if isinstance(file_format, Folder) else None
 
 
 def _record(one: _Reserved, published: Published, described: Description) -> OutputRecord:

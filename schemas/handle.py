@@ -11,6 +11,7 @@ from rootcellar.schemas.errors import BindingError, ContentError
 from rootcellar.schemas.formats.format import located
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
     from io import BufferedReader
     from pathlib import Path
@@ -52,12 +53,14 @@ class Staged(Generic[A]):
         path: The local file or folder. An input's may only be read.
         version: The exact version of an input; None for an output, which has none yet.
         writable: It is an output.
+        adder: What `add` calls; None where nothing can be added.
     """
 
     artifact: A
     path: Path
     version: Ref | None = None
     writable: bool = False
+    adder: Callable[[Path], None] | None = field(default=None, repr=False, compare=False)
 
     def load(self, target: Any = None) -> Any:
         """Return the content as `target`, or as the format's own choice.
@@ -108,6 +111,31 @@ class Staged(Generic[A]):
             file_format.save(value, self.path)
         except ContentError as error:
             raise self._located(error) from error
+
+    def add(self, path: str | os.PathLike[str]) -> None:
+        """Hand over a finished member of a folder output, or a folder of them, while the body runs.
+
+        It is uploaded in the background and then removed from the disk; nobody sees it before the
+        run has ended well. Blocks while much is waiting. What is not added is uploaded at the end.
+
+        Args:
+            path: Below `path`; relative to it, or absolute. The same file again does nothing.
+
+        Raises:
+            BindingError: This is an input or a file, or the path lies elsewhere.
+            ContentError: The member is not what the format says, or was added and is another now.
+            StoreError: An upload failed, perhaps an earlier one.
+        """
+        if self.adder is None:
+            raise BindingError(
+                "only members of a folder output can be added",
+                str(self.artifact),
+                self.artifact.uri,
+                "Write the file at .path; it is published when the body has ended"
+                if self.writable
+                else "An input may only be read",
+            )
+        self.adder(self.path / path)
 
     def _located(self, error: ContentError) -> ContentError:
         return located(error, artifact=str(self.artifact), uri=self.artifact.uri)

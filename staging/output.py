@@ -6,6 +6,8 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import ContentError, MissingOutput
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.ref import Kind
 
-__all__ = ["VERSION_ROOT", "Output", "check_written"]
+__all__ = ["VERSION_ROOT", "Output", "check_member", "check_written", "unsteady", "walk"]
 
 VERSION_ROOT = re.compile(r"v-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The segment that keeps one version's members apart from another's: `v-` and a whole UUID, which
@@ -33,6 +35,8 @@ class Output:
         root: For a folder, the segment below `uri` that its members go to: `v-<version uid>`, or
             empty if `uri` itself is of this version only.
         artifact: As it prints, for errors.
+        journal: For a folder, the segment below `uri` where attempts of one task find what earlier
+            ones handed over; empty where there are no others.
     """
 
     uri: str
@@ -40,6 +44,7 @@ class Output:
     kind: Kind
     root: str = ""
     artifact: str = ""
+    journal: str = ""
 
 
 def check_written(output: Output) -> tuple[str, ...]:
@@ -56,7 +61,28 @@ def check_written(output: Output) -> tuple[str, ...]:
         return ()
     _check_kind(output, stat.S_ISDIR)
     _check_readable(output, output.path)
-    return tuple(_walk(output))
+    return tuple(name for name, _ in walk(output))
+
+
+def check_member(output: Output, name: str) -> os.stat_result:
+    """Return the state of one file of a folder.
+
+    Raises:
+        ContentError: As `check_written`; also if it is reached through a link.
+    """
+    _checked_name(output, name)
+    parents = [parent for parent in PurePosixPath(name).parents if parent.name]
+    if any((output.path / parent).is_symlink() for parent in parents):
+        raise _refused(output, name, "is reached through a symbolic link")
+    try:
+        status = (output.path / name).lstat()
+    except OSError as error:
+        raise _unreadable(output, name) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise _refused(output, name, f"is {_described(status.st_mode)}")
+    if not os.access(output.path / name, os.R_OK):
+        raise _unreadable(output, name)
+    return status
 
 
 def _check_kind(output: Output, is_kind: Callable[[int], bool]) -> None:
@@ -79,21 +105,45 @@ def _check_kind(output: Output, is_kind: Callable[[int], bool]) -> None:
         )
 
 
-def _walk(output: Output) -> Iterator[str]:
-    """Yield the paths of a folder's files, relative to it, refusing all else."""
-    pending = [output.path]
+def walk(output: Output, below: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield a folder's files by their path relative to it, sorted by that, refusing all else.
+
+    Args:
+        output: The folder.
+        below: A folder in it, relative and with a slash behind it, to look at alone.
+
+    Raises:
+        ContentError: See `check_written`; also if the folder changes while it is walked.
+    """
+    pending: list[tuple[str, os.DirEntry[str] | None]] = [(below, None)]
     while pending:
-        folder = pending.pop()
-        for path in sorted(folder.iterdir()):
-            name = path.relative_to(output.path).as_posix()
-            _check_readable(output, path)
-            mode = path.lstat().st_mode
-            if stat.S_ISDIR(mode):
-                pending.append(path)
-            elif stat.S_ISREG(mode):
-                yield _checked_name(output, name)
-            else:
-                raise _refused(output, name, f"is {_described(mode)}")
+        name, entry = pending.pop()
+        if entry is not None and not name.endswith("/"):
+            yield name, entry
+            continue
+        pending.extend(reversed(_entries(output, name)))
+
+
+def _entries(output: Output, folder: str) -> list[tuple[str, os.DirEntry[str] | None]]:
+    """Return what is in one folder; the names of folders in it have a slash behind them."""
+    found: list[tuple[str, os.DirEntry[str] | None]] = []
+    try:
+        with os.scandir(output.path / folder) as entries:
+            for entry in entries:
+                name = folder + entry.name
+                if not entry.is_symlink() and not os.access(entry.path, os.R_OK):
+                    raise _unreadable(output, name)
+                if entry.is_dir(follow_symlinks=False):
+                    found.append((f"{name}/", entry))
+                elif entry.is_file(follow_symlinks=False):
+                    found.append((_checked_name(output, name), entry))
+                else:
+                    mode = entry.stat(follow_symlinks=False).st_mode
+                    raise _refused(output, name, f"is {_described(mode)}")
+    except OSError as error:
+        raise _unreadable(output, folder) from error
+    # With the slash: `a-b` comes before `a/b`, as in the sorted paths of all files.
+    return sorted(found, key=itemgetter(0))
 
 
 def _checked_name(output: Output, name: str) -> str:
@@ -116,13 +166,30 @@ def _refused(output: Output, name: str, problem: str) -> ContentError:
 
 def _check_readable(output: Output, path: Path) -> None:
     if not (path.is_symlink() or os.access(path, os.R_OK)):
-        member = "" if path == output.path else f" (member {path.name!a})"
-        raise ContentError(
-            f"it cannot be read, or is gone{member}",
-            output.artifact,
-            output.uri,
-            "Leave the right to read what was written to the user that runs the task",
-        )
+        raise _unreadable(output, "")
+
+
+def _unreadable(output: Output, name: str) -> ContentError:
+    return ContentError(
+        f"it cannot be read, or is gone{_member(name)}",
+        output.artifact,
+        output.uri,
+        "Leave the right to read what was written to the user that runs the task",
+    )
+
+
+def unsteady(output: Output, name: str = "") -> ContentError:
+    """Return the error for an output, or its member `name`, that something goes on writing to."""
+    return ContentError(
+        f"it was written to while it was published{_member(name)}",
+        output.artifact,
+        output.uri,
+        "Let nothing, such as a program in the background, write once the body has ended",
+    )
+
+
+def _member(name: str) -> str:
+    return f" (member {name.rstrip('/')!a})" if name else ""
 
 
 def _described(mode: int) -> str:

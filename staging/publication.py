@@ -1,109 +1,33 @@
 """Publish what a run wrote: all of its outputs or none, each at once and whole.
 
-Everything is transferred first, invisibly; then everything is made visible in a row: the members
-of folders, below a segment of their own that nobody reads yet, then files and manifests. Within
-that last row a store that fails may leave the first outputs visible and the others not: no store
-offers more than one object at a time.
+Everything is transferred first: files invisibly, the members of folders below a segment of their
+own that nobody reads yet. Then files and manifests are made visible in a row. Within that last row
+a store that fails may leave the first outputs visible and the others not: no store offers more than
+one object at a time.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from rootcellar.schemas.errors import ContentError
-from rootcellar.schemas.manifest import MANIFEST_NAME, Manifest, Member
-from rootcellar.staging.output import VERSION_ROOT, Output, check_written
-from rootcellar.staging.stores.store import Address
+from rootcellar.staging.outgoing import OutgoingFile, OutgoingFolder, Published
+from rootcellar.staging.pipeline import pipelined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from rootcellar.schemas.digest import Digest
-    from rootcellar.schemas.ref import Kind, Pin
+    from rootcellar.staging.handover import Handover
+    from rootcellar.staging.outgoing import LocalFile, PublishedManifest
+    from rootcellar.staging.output import Output
     from rootcellar.staging.stores.location import Stores
-    from rootcellar.staging.stores.store import PendingUpload, Progress
+    from rootcellar.staging.stores.store import Address, Progress
 
-__all__ = [
-    "LocalFile",
-    "Publication",
-    "Published",
-    "PublishedManifest",
-]
+__all__ = ["Publication", "Published"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """An output that is visible.
-
-    Attributes:
-        digest: Of the file, or of the folder's manifest.
-        pin: Of the object at `uri`; for a folder, of its manifest object.
-        members: Number of files of a folder; None for a file.
-    """
-
-    uri: str
-    kind: Kind
-    digest: Digest
-    size_bytes: int
-    pin: Pin
-    members: int | None
-    transferred_bytes: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A local file whose bytes were published, and where."""
-
-    path: Path
-    digest: Digest
-    address: Address
-    pin: Pin
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedManifest:
-    """A folder's manifest object as it was published."""
-
-    address: Address
-    pin: Pin
-    text: bytes
-
-
-@dataclass(slots=True)
-class _Upload:
-    """One file on its way: transferred, not yet visible."""
-
-    output: Output
-    path: Path
-    address: Address
-    pending: PendingUpload
-    identity: tuple[int, int, int]
-    pin: Pin | None = None
-
-    @property
-    def is_steady(self) -> bool:
-        """Whether the file is still the one that was transferred."""
-        return _identity(self.path) == self.identity
-
-    def publish(self) -> Pin:
-        if not self.is_steady:
-            raise _unsteady(self.output, self.path)
-        self.pin = self.pending.publish()
-        return self.pin
-
-
-@dataclass(slots=True)
-class _Prepared:
-    output: Output
-    address: Address
-    uploads: list[_Upload] = field(default_factory=list)
-    manifest: Manifest | None = None
-    manifest_pin: Pin | None = None
-    seconds: float = 0.0
+_PARALLEL = 8
+_One = TypeVar("_One")
+_Result = TypeVar("_Result")
 
 
 class Publication:
@@ -112,12 +36,24 @@ class Publication:
     def __init__(self, stores: Stores, progress: Progress | None = None) -> None:
         self._stores = stores
         self._progress = progress
-        self._prepared: list[_Prepared] = []
+        self._prepared: list[OutgoingFile | OutgoingFolder] = []
+        self._begun: dict[Path, OutgoingFolder] = {}
 
-    def prepare(self, output: Output) -> None:
-        """Check an output and transfer it, visible to nobody.
+    def handover(self, output: Output) -> Handover:
+        """Return what takes members of a folder output before it is prepared.
 
-        Folders are walked without following links; empty folders in them are left out.
+        `prepare` it all the same; its `abort` is that of the publication.
+        """
+        if output.path not in self._begun:
+            folder = OutgoingFolder(output, self._address(output), None)
+            self._begun[output.path] = folder
+        return self._begun[output.path].handover()
+
+    def prepare(self, *outputs: Output) -> None:
+        """Check outputs and transfer them; they are visible to nobody.
+
+        Several files are transferred at once. Folders are walked without following links; empty
+        folders in them are left out.
 
         Raises:
             MissingOutput: Nothing is at its path.
@@ -125,17 +61,15 @@ class Publication:
                 something wrote to it meanwhile.
             StoreError: The store could not take it.
         """
-        started = time.monotonic()
-        address = self._stores.store_for(output.uri.rstrip("/"))
-        prepared = _Prepared(output, address)
         # Before anything is transferred, so that `abort` knows of all of it.
-        self._prepared.append(prepared)
-        names = check_written(output)
-        if output.kind == "file":
-            self._upload(prepared, output.path, address)
-        else:
-            self._upload_folder(prepared, names)
-        prepared.seconds = time.monotonic() - started
+        new = [self._begin(output) for output in outputs]
+        self._prepared += new
+        files = [one for one in new if isinstance(one, OutgoingFile)]
+        for _ in _each(files, OutgoingFile.transfer):
+            pass
+        for one in new:
+            if isinstance(one, OutgoingFolder):
+                one.transfer()
 
     def commit(self) -> tuple[Published, ...]:
         """Make all prepared outputs visible, and return them in the order of preparation.
@@ -145,109 +79,61 @@ class Publication:
             StoreError: A store failed; outputs published before stay visible.
         """
         try:
-            for prepared in self._prepared:
-                if prepared.manifest is not None:
-                    _check_names(prepared.output, prepared.manifest)
-                    for upload in prepared.uploads:
-                        upload.publish()
-            return tuple(_show(prepared) for prepared in self._prepared)
+            for one in self._prepared:
+                one.check()
+            published = tuple(_each(self._prepared, _publish))
         except BaseException:
             self.abort()
             raise
+        for one in self._prepared:
+            one.tidy()
+        return published
 
     def abort(self) -> None:
-        """Give up what is not visible yet. Safe to repeat, and after `commit`."""
-        for prepared in self._prepared:
-            for upload in prepared.uploads:
-                if upload.pin is None:
-                    upload.pending.abort()
+        """Give up what is not visible yet. Safe to repeat, and after `commit`.
+
+        What was handed over for a task that may be tried again stays in the store, where only
+        another attempt looks for it, until `forget`.
+        """
+        for one in self._everything():
+            one.abort()
+
+    def forget(self) -> None:
+        """Give up, after `abort`, also what another attempt could have used."""
+        for one in self._everything():
+            one.forget()
 
     def local_files(self) -> Iterator[LocalFile]:
         """Yield the files that still are what was published, members of folders too."""
-        for prepared in self._prepared:
-            for upload in prepared.uploads:
-                if upload.pin is not None and upload.is_steady:
-                    yield LocalFile(upload.path, upload.pending.digest, upload.address, upload.pin)
+        for one in self._prepared:
+            yield from one.local_files()
 
     def manifests(self) -> Iterator[PublishedManifest]:
         """Yield the manifests that were published."""
-        for prepared in self._prepared:
-            if prepared.manifest is not None and prepared.manifest_pin is not None:
-                address = _manifest_address(prepared.address)
-                text = prepared.manifest.to_bytes()
-                yield PublishedManifest(address, prepared.manifest_pin, text)
+        for one in self._prepared:
+            if isinstance(one, OutgoingFolder) and (manifest := one.manifest()) is not None:
+                yield manifest
 
-    def _upload(self, prepared: _Prepared, path: Path, address: Address) -> _Upload:
-        identity = _identity(path)
-        pending = address.store.upload(address.key, path, self._progress)
-        upload = _Upload(prepared.output, path, address, pending, identity)
-        prepared.uploads.append(upload)
-        if not upload.is_steady or pending.size_bytes != identity[1]:
-            raise _unsteady(prepared.output, path)
-        return upload
+    def _begin(self, output: Output) -> OutgoingFile | OutgoingFolder:
+        if output.path in self._begun:
+            return self._begun[output.path]
+        kind = OutgoingFile if output.kind == "file" else OutgoingFolder
+        return kind(output, self._address(output), self._progress)
 
-    def _upload_folder(self, prepared: _Prepared, names: tuple[str, ...]) -> None:
-        output, address = prepared.output, prepared.address
-        if output.root and not VERSION_ROOT.fullmatch(output.root):
-            msg = f"not the root of a version: {output.root!r}"
-            raise ValueError(msg)
-        members = []
-        for name in names:
-            key = "/".join(part for part in (address.key, output.root, name) if part)
-            upload = self._upload(prepared, output.path / name, Address(address.store, key))
-            size_bytes, digest = upload.pending.size_bytes, upload.pending.digest
-            members.append(Member(path=name, size_bytes=size_bytes, digest=digest))
-        prepared.manifest = Manifest.of(members, root=output.root)
+    def _address(self, output: Output) -> Address:
+        return self._stores.store_for(output.uri.rstrip("/"))
+
+    def _everything(self) -> list[OutgoingFile | OutgoingFolder]:
+        begun = (one for one in self._begun.values() if one not in self._prepared)
+        return [*self._prepared, *begun]
 
 
-def _check_names(output: Output, manifest: Manifest) -> None:
-    """Refuse a folder that files came to, or went from, since it was prepared."""
-    if sorted(check_written(output)) != [member.path for member in manifest.members]:
-        raise _unsteady(output, output.path)
+def _publish(one: OutgoingFile | OutgoingFolder) -> Published:
+    return one.publish()
 
 
-def _show(prepared: _Prepared) -> Published:
-    """Publish the one object that makes an output visible."""
-    started = time.monotonic()
-    output, manifest = prepared.output, prepared.manifest
-    if manifest is None:
-        upload = prepared.uploads[0]
-        pin, digest = upload.publish(), upload.pending.digest
-        size_bytes, members = upload.pending.size_bytes, None
-    else:
-        address = _manifest_address(prepared.address)
-        pin = address.store.write_small(address.key, manifest.to_bytes())
-        prepared.manifest_pin = pin
-        digest, size_bytes, members = manifest.digest, manifest.size_bytes, len(manifest.members)
-    return Published(
-        uri=output.uri,
-        kind=output.kind,
-        digest=digest,
-        size_bytes=size_bytes,
-        pin=pin,
-        members=members,
-        transferred_bytes=size_bytes,
-        seconds=prepared.seconds + time.monotonic() - started,
-    )
-
-
-def _manifest_address(folder: Address) -> Address:
-    return Address(folder.store, f"{folder.key}/{MANIFEST_NAME}")
-
-
-def _unsteady(output: Output, path: Path) -> ContentError:
-    member = "" if path == output.path else f" (member {path.name!a})"
-    return ContentError(
-        f"it was written to while it was published{member}",
-        output.artifact,
-        output.uri,
-        "Let nothing, such as a program in the background, write once the body has ended",
-    )
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    try:
-        status = path.lstat()
-    except OSError:
-        return (0, 0, 0)
-    return (status.st_ino, status.st_size, status.st_mtime_ns)
+def _each(ones: Sequence[_One], work: Callable[[_One], _Result]) -> Iterator[_Result]:
+    """Work on several at once; one alone needs no thread."""
+    if len(ones) > 1:
+        return pipelined(ones, work, parallel=_PARALLEL, ordered=True)
+    return map(work, ones)

@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable, InputModified
 from rootcellar.staging.folder_input import FolderInput, pin_of_folder
 from rootcellar.staging.publication import Publication, Published
+from rootcellar.staging.transfer import digest_file
 from rootcellar.staging.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind, Pin
     from rootcellar.staging.cache import Cache
+    from rootcellar.staging.handover import Handover
     from rootcellar.staging.output import Output
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import Progress
@@ -202,13 +204,20 @@ class StagingSession:
                 remedy="Copy an input into the temporary folder before changing it",
             )
 
-    def prepare_output(self, output: Output) -> None:
-        """Check and transfer one output, visible to nobody before `publish`.
+    def handover(self, output: Output) -> Handover:
+        """Return what takes members of a folder output while the body runs.
+
+        The output is prepared at the end all the same.
+        """
+        return self._publication.handover(output)
+
+    def prepare_output(self, *outputs: Output) -> None:
+        """Check and transfer outputs, several at once, visible to nobody before `publish`.
 
         Raises:
             MissingOutput, ContentError, StoreError: See `Publication.prepare`.
         """
-        self._publication.prepare(output)
+        self._publication.prepare(*outputs)
 
     def publish(self) -> tuple[Published, ...]:
         """Make all prepared outputs visible, in the order of preparation.
@@ -226,15 +235,19 @@ class StagingSession:
             _log.warning("Published outputs could not be kept on this host. %s", error)
         return published
 
+    def forget(self) -> None:
+        """Drop, after `close`, what another attempt could have used: there will be none."""
+        self._publication.forget()
+
     def _keep_published(self) -> None:
         for file in self._publication.local_files():
             self._cache.add(file.path, file.digest)
-            self._cache.remember(file.address, file.pin, file.digest)
+            # A folder's members need no such note: the manifest has their digests.
+            if file.address is not None and file.pin is not None:
+                self._cache.remember(file.address, file.pin, file.digest)
         for manifest in self._publication.manifests():
-            digest = Digest.of(manifest.text)
-            path = self._workdir.aside / f"manifest-{digest.hex}"
-            path.write_bytes(manifest.text)
-            self._cache.add(path, digest)
+            digest = digest_file(manifest.path)
+            self._cache.add(manifest.path, digest)
             self._cache.remember(manifest.address, manifest.pin, digest)
 
     def _close_workdir(self) -> None:

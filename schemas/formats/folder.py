@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, get_args, get_origin
 
@@ -15,11 +16,13 @@ from rootcellar.schemas.formats.preview import TextPreview
 from rootcellar.schemas.manifest import check_member_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.formats.format import Column
     from rootcellar.schemas.ref import Kind
 
-__all__ = ["Folder"]
+__all__ = ["Folder", "Members"]
 
 _CHOICES = "list[Path], dict[str, Path], or a list or dict of what its members load as"
 
@@ -108,23 +111,60 @@ class Folder:
             ContentError: Not the declared files.
         """
         files = _files(path)
-        matching = {found.relative_to(path).as_posix() for found in path.glob(self.pattern)}
-        if strays := [name for name in files if name not in matching]:
+        if strays := [name for name in files if not self.takes(name)]:
+            raise self._stray(strays[0], others=len(strays) - 1)
+        self.check_count(len(files))
+        return files
+
+    def takes(self, name: str) -> bool:
+        """Tell whether the path of a file within the folder matches the pattern."""
+        patterns = PurePosixPath(self.pattern).parts
+        return patterns == ("**", "*") or _matches(name.split("/"), patterns)
+
+    def check_count(self, files: int) -> None:
+        """Refuse a folder of that many files if that is too few.
+
+        Raises:
+            ContentError: It is.
+        """
+        if files < self.min_files:
             raise ContentError(
-                f"{strays[0]!r} does not match {self.pattern!r}"
-                + (f", nor do {len(strays) - 1} more files" if len(strays) > 1 else ""),
-                "",
-                "",
-                "Remove it from the folder or widen the pattern",
-            )
-        if len(files) < self.min_files:
-            raise ContentError(
-                f"it has {len(files)} files, expected {self.min_files} or more",
+                f"it has {files} files, expected {self.min_files} or more",
                 "",
                 "",
                 f"Write files that match {self.pattern!r}",
             )
-        return files
+
+    def members(self) -> Members:
+        """Return what checks and describes the files one by one; they need not be there at once."""
+        return Members(self)
+
+    def check_member(self, name: str, path: Path) -> Description:
+        """Check the name and the content of one file, and describe it.
+
+        Args:
+            name: Its path within the folder.
+            path: Where it lies now.
+
+        Raises:
+            ContentError: As `validate`.
+        """
+        if not self.takes(name):
+            raise self._stray(name, others=0)
+        try:
+            self.member.validate(path)
+            return self.member.describe(path)
+        except ContentError as error:
+            raise _in_member(name, error) from error
+
+    def _stray(self, name: str, *, others: int) -> ContentError:
+        return ContentError(
+            f"{name!r} does not match {self.pattern!r}"
+            + (f", nor do {others} more files" if others else ""),
+            "",
+            "",
+            "Remove it from the folder or widen the pattern",
+        )
 
     def save(self, value: object, path: Path) -> None:
         """Write the members of a dict, or copy a folder; `path` is made if it is missing.
@@ -168,22 +208,13 @@ class Folder:
         Raises:
             ContentError: No folder, or a member that cannot be described.
         """
-        found = []
+        members = Members(self)
         for name, file in _files(path).items():
             try:
-                found.append(self.member.describe(file))
+                members.count(self.member.describe(file))
             except ContentError as error:
                 raise _in_member(name, error) from error
-        counts = [one.row_count for one in found if one.row_count is not None]
-        schemas = {(one.schema_fingerprint, one.columns) for one in found}
-        fingerprint, columns = schemas.pop() if len(schemas) == 1 else (None, ())
-        return Description(
-            size_bytes=sum(one.size_bytes for one in found),
-            row_count=sum(counts) if found and len(counts) == len(found) else None,
-            schema_fingerprint=fingerprint,
-            members=len(found),
-            columns=columns,
-        )
+        return members.description()
 
     def preview(self, path: Path, rows: int = 10) -> TextPreview:
         """Return the first files with their sizes in bytes.
@@ -200,6 +231,64 @@ class Folder:
             return self.member.load(file, target)
         except ContentError as error:
             raise _in_member(name, error) from error
+
+
+class Members:
+    """A folder's files one by one, summed up. Holds nothing of any of them.
+
+    `add` them all, then ask for what was `checked`.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._files = self._size_bytes = self._rows = self._with_rows = 0
+        self._schemas: set[tuple[Digest | None, tuple[Column, ...]]] = set()
+
+    def add(self, name: str, path: Path) -> None:
+        """Check and count a file; `path` need not stay.
+
+        Raises:
+            ContentError: See `Folder.check_member`.
+        """
+        self.count(self._folder.check_member(name, path))
+
+    def count(self, one: Description) -> None:
+        """Count a file that was described."""
+        self._files += 1
+        self._size_bytes += one.size_bytes
+        if one.row_count is not None:
+            self._rows += one.row_count
+            self._with_rows += 1
+        self._schemas.add((one.schema_fingerprint, one.columns))
+
+    def checked(self) -> Description:
+        """Return the description of all that were added.
+
+        Raises:
+            ContentError: They are too few.
+        """
+        self._folder.check_count(self._files)
+        return self.description()
+
+    def description(self) -> Description:
+        """Return the description of all that were counted."""
+        alike = next(iter(self._schemas)) if len(self._schemas) == 1 else (None, ())
+        return Description(
+            size_bytes=self._size_bytes,
+            row_count=self._rows if self._files and self._with_rows == self._files else None,
+            schema_fingerprint=alike[0],
+            members=self._files,
+            columns=alike[1],
+        )
+
+
+def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Match a path as a glob does: `**` is any number of folders, the rest stays within one."""
+    if not patterns or not parts:
+        return not parts and all(pattern == "**" for pattern in patterns)
+    if patterns[0] == "**":
+        return _matches(parts, patterns[1:]) or _matches(parts[1:], patterns)
+    return fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])
 
 
 def _inner(target: object) -> object:

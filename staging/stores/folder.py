@@ -21,13 +21,13 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.stores.source_file import read_source
-from rootcellar.staging.stores.store import Listed
+from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
 from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rootcellar.staging.stores.store import Progress
+    from rootcellar.staging.stores.store import Chunk, Progress
 
 __all__ = ["FolderStore"]
 
@@ -60,6 +60,11 @@ class FolderStore:
     def __repr__(self) -> str:
         return f"FolderStore({self._base!r})"
 
+    @property
+    def parallel(self) -> int:
+        """One: a disk gains nothing by threads."""
+        return 1
+
     def uri(self, key: str) -> str:
         """Return the logical URI of a key."""
         return self._base + key
@@ -75,22 +80,19 @@ class FolderStore:
 
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return a range of the file as pinned, checked before and after on the open file."""
-        with self._errors(key):
-            try:
-                # Not blocking: what was a file may have become a FIFO.
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                file = os.open(self._path(key), flags)
-            except _NOTHING_THERE as error:
-                raise self._changed(key) from error
-            try:
-                if _pin(os.fstat(file)) != pin:
-                    raise self._changed(key)
-                content = os.pread(file, end - start, start)
-                if _pin(os.fstat(file)) != pin:
-                    raise self._changed(key)
-            finally:
-                os.close(file)
-            return content
+        with self._errors(key), self._opened(key, pin) as file:
+            return os.pread(file, end - start, start)
+
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+        """Yield a range of the file as pinned, from one buffer, checked before and after."""
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, max(end - start, 0))))
+        with self._errors(key), self._opened(key, pin) as file:
+            while start < end:
+                count = os.preadv(file, [buffer[: end - start]], start)
+                if not count:
+                    break
+                start += count
+                yield buffer[:count]
 
     def upload(
         self, key: str, source: Path, progress: Progress | None = None
@@ -135,6 +137,17 @@ class FolderStore:
             temp.replace(self._path(key))
             return pin
 
+    def copy(self, source_key: str, pin: Pin, key: str) -> Pin | None:
+        """Return None: what lies here is as well read here."""
+
+    def discard(self, key: str) -> None:
+        """Unlink a file."""
+        try:
+            with self._errors(key):
+                self._path(key).unlink(missing_ok=True)
+        except StoreError as error:
+            _log.warning("A file that is not needed stays behind. %s", error)
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield the regular files below a folder; links are not followed."""
         with self._errors(prefix):
@@ -152,6 +165,23 @@ class FolderStore:
         root = self._checked_root()
         if not os.access(root, os.R_OK | os.X_OK | (os.W_OK if writing else 0)):
             raise self._denied("")
+
+    @contextmanager
+    def _opened(self, key: str, pin: Pin) -> Iterator[int]:
+        try:
+            # Not blocking: what was a file may have become a FIFO.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            file = os.open(self._path(key), flags)
+        except _NOTHING_THERE as error:
+            raise self._changed(key) from error
+        try:
+            if _pin(os.fstat(file)) != pin:
+                raise self._changed(key)
+            yield file
+            if _pin(os.fstat(file)) != pin:
+                raise self._changed(key)
+        finally:
+            os.close(file)
 
     def _stat_listed(self, path: Path) -> Pin | None:
         try:

@@ -27,19 +27,21 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.stores.source_file import read_source
-from rootcellar.staging.stores.store import Listed
+from rootcellar.staging.stores.store import Listed, chunks_of
 from rootcellar.staging.temp_file import is_temp_name, temp_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from rootcellar.staging.stores.store import Progress
+    from rootcellar.staging.stores.store import Chunk, Progress
 
 __all__ = ["GenericStore"]
 
 _log = logging.getLogger(__name__)
 _COPY_BYTES = 8 * 1024 * 1024
+_RANGE_BYTES = 8 * 1024 * 1024
+_PARALLEL = 8
 
 _TOKENS = ("ETag", "e_tag", "etag", "md5Hash", "content_md5", "checksum")
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
@@ -67,6 +69,12 @@ class GenericStore:
     def __repr__(self) -> str:
         return f"GenericStore({self._base!r})"
 
+    @property
+    def parallel(self) -> int:
+        """Several where the protocol's file system has a loop for its requests, else one."""
+        with self._errors(""):
+            return _PARALLEL if getattr(self._fs, "async_impl", False) else 1
+
     def uri(self, key: str) -> str:
         """Return the logical URI of a key."""
         return self._base + key
@@ -90,6 +98,21 @@ class GenericStore:
                 raise self._changed(key) from error
             self._hold(key, pin)
             return bytes(content)
+
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+        """Yield a range, if the object is as pinned before and after."""
+        with self._errors(key):
+            self._hold(key, pin)
+            for offset in range(start, end, _RANGE_BYTES):
+                upto = min(offset + _RANGE_BYTES, end)
+                try:
+                    content = self._fs.cat_file(self._path(key), start=offset, end=upto)
+                except FileNotFoundError as error:
+                    raise self._changed(key) from error
+                yield from chunks_of(content)
+                if len(content) < upto - offset:
+                    break
+            self._hold(key, pin)
 
     def upload(
         self, key: str, source: Path, progress: Progress | None = None
@@ -144,6 +167,13 @@ class GenericStore:
                     self._fs.rm_file(temp)
         except RootcellarError as error:
             _log.warning("A temporary object stays behind. %s", error)
+
+    def copy(self, source_key: str, pin: Pin, key: str) -> Pin | None:
+        """Return None: no protocol copies on condition of a pin."""
+
+    def discard(self, key: str) -> None:
+        """Remove one object."""
+        self.remove_temp(key, self._path(key))
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield all objects below a folder."""

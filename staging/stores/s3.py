@@ -7,6 +7,7 @@ s3fs's own `get_file`, `put_file`, `cat` and `rm` pin nothing, check nothing or 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -14,21 +15,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import s3fs
 
-from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged
+from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreError
 from rootcellar.staging.stores.s3_errors import bucket_missing, translated
 from rootcellar.staging.stores.s3_upload import HeldUpload, MultipartUpload, pin_of
-from rootcellar.staging.stores.store import Listed
+from rootcellar.staging.stores.store import Listed, chunks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
     from rootcellar.schemas.ref import Pin
-    from rootcellar.staging.stores.store import PendingUpload, Progress
+    from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress
 
 __all__ = ["S3Store"]
 
+_log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
+_PARALLEL = 8
+_RANGE_BYTES = 8 * 1024 * 1024
+_MOST_COPIED_BYTES = 5 * 1024**3
+"""By one request. Source: Amazon S3 API Reference, CopyObject."""
 _STOP_SECONDS = 10.0
 _AGAIN_SECONDS = 0.1
 
@@ -59,6 +65,11 @@ class S3Store:
     def __repr__(self) -> str:
         return f"S3Store({self._base!r})"
 
+    @property
+    def parallel(self) -> int:
+        """A few: S3 gives each connection its own rate."""
+        return _PARALLEL
+
     def uri(self, key: str) -> str:
         """Return the logical URI of a key."""
         return self._base + key
@@ -87,9 +98,16 @@ class S3Store:
         try:
             return self._run(ranged, key)
         except ArtifactNotFound as error:
-            raise ObjectChanged(
-                "it was deleted while it was read", "", self.uri(key), "Try again"
-            ) from error
+            raise self._deleted(key) from error
+
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+        """Yield a range of the object, held as `read` holds it, by requests of some MiB."""
+        for offset in range(start, end, _RANGE_BYTES):
+            upto = min(offset + _RANGE_BYTES, end)
+            content = self.read(key, pin, offset, upto)
+            yield from chunks_of(content)
+            if len(content) < upto - offset:
+                return
 
     def upload(self, key: str, source: Path, progress: Progress | None = None) -> PendingUpload:
         """Send the parts of a large file, or read a small one to be sent by `publish`."""
@@ -107,6 +125,34 @@ class S3Store:
         """Put an object by one request."""
         answer = self.call("put_object", key, Key=self.full_key(key), Body=content)
         return pin_of(answer, len(content))
+
+    def copy(self, source_key: str, pin: Pin, key: str) -> Pin | None:
+        """Copy within the bucket, by version id or on condition of the etag."""
+        if pin.size_bytes > _MOST_COPIED_BYTES:
+            return None
+        source = {"Bucket": self._bucket, "Key": self.full_key(source_key)}
+        held = {} if pin.version_id else {"CopySourceIfMatch": f'"{pin.etag}"'}
+        if pin.version_id:
+            source["VersionId"] = pin.version_id
+        try:
+            answer = self.call(
+                "copy_object", source_key, Key=self.full_key(key), CopySource=source, **held
+            )
+        except ArtifactNotFound as error:
+            raise self._deleted(source_key) from error
+        if not pin.version_id and getattr(self.stat(source_key), "etag", "") != pin.etag:
+            # Not every server knows the condition.
+            self.discard(key)
+            raise self._replaced(source_key)
+        found = {**answer["CopyObjectResult"], "VersionId": answer.get("VersionId")}
+        return pin_of(found, pin.size_bytes)
+
+    def discard(self, key: str) -> None:
+        """Delete one object; where the bucket keeps versions, it only hides it."""
+        try:
+            self.call("delete_object", key, Key=self.full_key(key))
+        except StoreError as error:
+            _log.warning("An object that is not needed stays behind. %s", error)
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield all objects below a folder, page by page; their pins hold no version id."""
@@ -191,6 +237,12 @@ class S3Store:
         if error is not None:
             raise translated(error, self.uri(key)) from error
         return future.result()
+
+    def _deleted(self, key: str) -> ObjectChanged:
+        return ObjectChanged("it was deleted while it was read", "", self.uri(key), "Try again")
+
+    def _replaced(self, key: str) -> ObjectChanged:
+        return ObjectChanged("it was replaced while it was read", "", self.uri(key), "Try again")
 
     def _check_bucket(self) -> None:
         """Tell a missing object from a missing bucket, which answer alike, once."""

@@ -3,13 +3,15 @@
 An object is one file in a store, named by its key: the path below the store's root. A read is held
 to a pin, so that the ranges of one download never come from two states of an object. A write has
 two halves, transfer and publication, so that only the caller's main flow makes bytes visible.
-Nothing here deletes what was published.
+Nothing here deletes what was published, but for `discard`, for what nobody was told of.
+
+Every method may be called by several threads at once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +20,28 @@ if TYPE_CHECKING:
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
 
-__all__ = ["Address", "Listed", "PendingUpload", "Progress", "Store"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Address",
+    "Chunk",
+    "Listed",
+    "PendingUpload",
+    "Progress",
+    "Store",
+    "chunks_of",
+]
+
+CHUNK_BYTES = 1024 * 1024
+"""Of what `Store.stream` yields, at most."""
+
+Chunk: TypeAlias = bytes | bytearray | memoryview
 
 
 class Progress(Protocol):
-    """What a bar or a log line wants to hear of a transfer."""
+    """What a bar or a log line wants to hear of a transfer.
+
+    Transfers that run side by side call it from several threads.
+    """
 
     def advance(self, size_bytes: int, /) -> None:
         """Count bytes that moved; negative when a download starts over."""
@@ -69,6 +88,10 @@ class Store(Protocol):
     logical URI and never where the store really is.
     """
 
+    @property
+    def parallel(self) -> int:
+        """How many requests at once pay off; 1 where they only stand in each other's way."""
+
     def uri(self, key: str) -> str:
         """Return the logical URI of a key."""
 
@@ -84,6 +107,16 @@ class Store(Protocol):
             ObjectChanged: The object is no longer, or can no longer be read, as pinned.
         """
 
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+        """Yield the same bytes as `read` in small chunks, each valid until the next is asked for.
+
+        A broken connection may end it early; callers check the length. Close it, or read it to its
+        end, in the thread that began it.
+
+        Raises:
+            ObjectChanged: As `read`; also after some chunks, which are then worth nothing.
+        """
+
     def upload(self, key: str, source: Path, progress: Progress | None = None) -> PendingUpload:
         """Transfer a local file; nothing is visible under `key` before `publish`.
 
@@ -93,6 +126,22 @@ class Store(Protocol):
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Publish a few bytes under `key` in one atomic step, replacing what was there."""
+
+    def copy(self, source_key: str, pin: Pin, key: str) -> Pin | None:
+        """Publish under `key` the bytes of another object as pinned, without moving them here.
+
+        For attempt-unique keys only. Atomic. None if the store cannot; then nothing was done.
+
+        Raises:
+            ObjectChanged: The source is no longer as pinned.
+        """
+
+    def discard(self, key: str) -> None:
+        """Remove an object that only this attempt wrote, and that nobody was told of.
+
+        For attempt-unique keys only. What is not there is no error; what cannot be removed is
+        logged and stays.
+        """
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield all objects below the folder `prefix`, or all there are if it is empty.
@@ -115,3 +164,10 @@ class Address:
     def uri(self) -> str:
         """The logical URI."""
         return self.store.uri(self.key)
+
+
+def chunks_of(content: Chunk) -> Iterator[Chunk]:
+    """Yield bytes that are here already as a stream does."""
+    view = memoryview(content)
+    for start in range(0, len(view), CHUNK_BYTES):
+        yield view[start : start + CHUNK_BYTES]

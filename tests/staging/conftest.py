@@ -104,6 +104,7 @@ class Meddled:
     before_read: Callable[[int], None] = lambda _: None
     alter: Callable[[bytes], bytes] = lambda content: content
     reads: list[tuple[int, int]] = field(default_factory=list)
+    parallel: int = 1
 
     def uri(self, key: str) -> str:
         return self.store.uri(key)
@@ -115,6 +116,9 @@ class Meddled:
         self.before_read(len(self.reads))
         self.reads.append((start, end))
         return self.alter(self.store.read(key, pin, start, end))
+
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[bytes]:
+        yield self.read(key, pin, start, end)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.staging import Stores
 from rootcellar.staging.stores.s3_upload import PART_BYTES
+from rootcellar.staging.stores.store import CHUNK_BYTES
 
 BIG = os.urandom(PART_BYTES) + b"end"
 
@@ -272,3 +273,63 @@ def test_a_killed_upload_shows_nothing(kind, request, tmp_path):
     assert done.returncode == -signal.SIGKILL
     assert stores.named("raw").stat("out/a") is None
     assert listed(stores.named("raw")) == []
+
+
+def test_a_stream_is_the_range_in_small_chunks(stores, tmp_path):
+    """Joined, the chunks are what `read` gives; none is larger than the bound."""
+    store = stores.named("raw")
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+    pin = store.upload("a", source).publish()
+
+    chunks = [bytes(chunk) for chunk in store.stream("a", pin, 5, len(BIG) - 1)]
+
+    assert BIG[5:-1] == b"".join(chunks)
+    assert max(map(len, chunks)) <= CHUNK_BYTES
+
+
+def test_a_stream_is_held_to_its_pin(stores):
+    """A replaced object is not streamed, unless its version is kept."""
+    store = stores.named("raw")
+    pin = store.write_small("a", b"old bytes")
+    store.write_small("a", b"new")
+
+    if pin.version_id:
+        assert b"old bytes" == b"".join(map(bytes, store.stream("a", pin, 0, 9)))
+    else:
+        with pytest.raises(ObjectChanged):
+            list(store.stream("a", pin, 0, 9))
+
+
+def test_a_discarded_object_is_gone_and_no_other(stores):
+    """`discard` takes the key as it is, and an object that is not there."""
+    store = stores.named("raw")
+    for key in ["x/*", "x/a", "x/b"]:
+        store.write_small(key, b"a")
+
+    store.discard("x/*")
+    store.discard("x/*")
+
+    assert ["x/a", "x/b"] == listed(store, "x")
+
+
+def test_a_copy_is_the_pinned_object_or_nothing(stores):
+    """Where a store copies, the copy has the source's bytes, and its pin is what `stat` sees."""
+    store = stores.named("raw")
+    pin = store.write_small("a", b"bytes")
+
+    copied = store.copy("a", pin, "to/b")
+
+    assert copied == store.stat("to/b")
+    if copied is not None:
+        assert b"bytes" == store.read("to/b", copied, 0, 5)
+        store.write_small("a", b"other")
+        if not pin.version_id:
+            with pytest.raises(ObjectChanged):
+                store.copy("a", pin, "to/c")
+        assert store.stat("to/c") is None
+
+
+def test_every_store_says_how_many_requests_pay_off(stores):
+    """At least one."""
+    assert stores.named("raw").parallel >= 1
