@@ -114,6 +114,8 @@ class Settings(BaseSettings):
         allowed_protocols: fsspec protocols that templates may address directly, besides stores.
         catalog: Database URL, `sqlite:///…` or `postgresql://…`.
         cache_dir: The host's cache, on a local disk.
+        link_local: Which inputs of folder stores are linked into workdirs instead of copied: `auto`
+            are those that a body cannot make writable, `read-only` those without a write bit.
         registry: Where the command line finds the types, as `package.module:name`.
         prefetch: Whether a worker brings the inputs of messages it has reserved into the cache
             while other tasks run.
@@ -133,6 +135,7 @@ class Settings(BaseSettings):
     allowed_protocols: tuple[str, ...] = ()
     catalog: str = Field(default="", repr=False)
     cache_dir: Path | None = None
+    link_local: Literal["auto", "read-only", "always", "off"] = "auto"
     registry: str = ""
     prefetch: Literal["on", "off"] = "on"
     prefetch_bytes: int = Field(default=8 * 1024**3, ge=0)
@@ -219,6 +222,7 @@ class Settings(BaseSettings):
             "ROOTCELLAR_ALLOWED_PROTOCOLS": json.dumps(self.allowed_protocols),
             "ROOTCELLAR_CATALOG": self.catalog,
             "ROOTCELLAR_CACHE_DIR": str(self.cache_dir),
+            "ROOTCELLAR_LINK_LOCAL": self.link_local,
             "ROOTCELLAR_REGISTRY": self.registry,
             "ROOTCELLAR_PREFETCH": self.prefetch,
             "ROOTCELLAR_PREFETCH_BYTES": str(self.prefetch_bytes),

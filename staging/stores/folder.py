@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     from rootcellar.staging.stores.store import Chunk, Progress
 
-__all__ = ["FolderStore"]
+__all__ = ["FolderStore", "pin_of"]
 
 _log = logging.getLogger(__name__)
 _COPY_BYTES = 1024 * 1024
-_PUBLISHED_MODE = 0o644
+_PUBLISHED_MODE = 0o444
+"""A published file is replaced, never changed: so it can be linked, and no hand slips."""
 _NOTHING_THERE = (FileNotFoundError, NotADirectoryError)
 _NOT_A_PLACE = {errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -76,7 +77,7 @@ class FolderStore:
                 status = self._path(key).lstat()
             except _NOTHING_THERE:
                 return None
-            return _pin(status) if stat.S_ISREG(status.st_mode) else None
+            return pin_of(status) if stat.S_ISREG(status.st_mode) else None
 
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return a range of the file as pinned, checked before and after on the open file."""
@@ -133,7 +134,7 @@ class FolderStore:
         """Rename a hidden file to its final name and return its state."""
         with self._errors(key):
             # From the temporary name: under the final one it may be another's a moment later.
-            pin = _pin(temp.lstat())
+            pin = pin_of(temp.lstat())
             temp.replace(self._path(key))
             return pin
 
@@ -175,20 +176,31 @@ class FolderStore:
         except _NOTHING_THERE as error:
             raise self._changed(key) from error
         try:
-            if _pin(os.fstat(file)) != pin:
+            if pin_of(os.fstat(file)) != pin:
                 raise self._changed(key)
             yield file
-            if _pin(os.fstat(file)) != pin:
+            if pin_of(os.fstat(file)) != pin:
                 raise self._changed(key)
         finally:
             os.close(file)
+
+    def path_of(self, key: str) -> Path:
+        """Return where the file is on this host, links followed, whether it is there or not.
+
+        For those who would link it; never shown to anyone.
+
+        Raises:
+            AccessDenied: A link leads out of the store.
+        """
+        with self._errors(key):
+            return self._path(key)
 
     def _stat_listed(self, path: Path) -> Pin | None:
         try:
             status = path.lstat()
         except _NOTHING_THERE:
             return None
-        return _pin(status) if stat.S_ISREG(status.st_mode) else None
+        return pin_of(status) if stat.S_ISREG(status.st_mode) else None
 
     def _walk_error(self, error: OSError) -> None:
         if not isinstance(error, _NOTHING_THERE):
@@ -285,6 +297,7 @@ class PendingFolderUpload:
             _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
 
 
-def _pin(status: os.stat_result) -> Pin:
+def pin_of(status: os.stat_result) -> Pin:
+    """Return the pin of a file whose status this is."""
     etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
     return Pin(size_bytes=status.st_size, etag=etag)
