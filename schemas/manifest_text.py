@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import ContentError
@@ -155,8 +155,16 @@ class ManifestWriter:
         yield _END
 
 
-def in_order(lines: Iterable[Line]) -> Iterator[Line]:
-    """Pass lines on while each path is once and none is a file and a folder at once.
+class _Named(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_Named)
+
+
+def in_order(lines: Iterable[_Item]) -> Iterator[_Item]:
+    """Pass on what has a path, while each path is once and none is a file and a folder at once.
 
     Raises:
         ValueError: One is; or they are not sorted by path, which is how this is known without

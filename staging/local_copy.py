@@ -5,12 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rootcellar.staging.temp_file import create_temp
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["copy_read_only", "link_or_copy"]
 
@@ -18,14 +15,14 @@ _NO_LINK = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EOPNOTS
 """Another file system; ext4's 65,000 links; protected links to another user's file; no links."""
 
 
-def link_or_copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: str | Path) -> None:
     """Make `target` the same read-only file as `source`, or a copy where links cannot be."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _NO_LINK:
             raise
-        copy_read_only(source, target)
+        copy_read_only(source, Path(target))
 
 
 def copy_read_only(source: Path, target: Path) -> None:

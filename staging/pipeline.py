@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Stopped", "check_stopped", "cut_off_by", "pipelined"]
+__all__ = ["Stopped", "check_stopped", "cut_off_by", "finishing", "is_at_work", "pipelined"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -62,6 +62,11 @@ def pipelined(
             job.stop()
 
 
+def is_at_work() -> bool:
+    """Tell whether this thread works on an item, beside others that work on others."""
+    return _own.job is not None
+
+
 def check_stopped() -> None:
     """Return if the work that this thread does is still wanted.
 
@@ -92,6 +97,16 @@ def cut_off_by(cut: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         job.cuts.discard(cut)
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """While inside, this thread works on, wanted or not: for what must be undone in any case."""
+    job, _own.job = _own.job, None
+    try:
+        yield
+    finally:
+        _own.job = job
 
 
 class _Own(threading.local):

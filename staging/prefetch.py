@@ -7,6 +7,7 @@ time is downloaded once, as the cache sees to.
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import threading
 import time
@@ -18,9 +19,11 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.scratch import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from rootcellar.schemas.ref import Kind
     from rootcellar.staging.cache import Cache
@@ -164,22 +167,36 @@ class Prefetcher:
         if upcoming.kind == "file":
             # Before the cache's lock of the entry is taken: a run may wait for that.
             self._hold(upcoming, pin.size_bytes)
-            progress = _Watch(self.check)
-            found = [self._cache.fetch(address, pin, expected=upcoming.digest, progress=progress)]
+            watch = _Watch(self.check)
+            cached = self._cache.fetch(address, pin, expected=upcoming.digest, progress=watch)
+            moved = cached.transferred_bytes
         else:
-            progress = self._watch_folder(upcoming)
-            folder = FolderInput(self._cache, progress)
-            members = folder.fetch(address, pin, expected=upcoming.digest).members
-            found = list(members.values())
-        if all(one.hit for one in found):
-            return
-        _log.debug(
-            "prefetched %s for task %s: %d bytes in %.1f s",
-            upcoming.uri,
-            upcoming.task,
-            sum(one.size_bytes for one in found),
-            time.monotonic() - started,
-        )
+            moved = self._bring_folder(upcoming, address, pin)
+        if moved:
+            seconds = time.monotonic() - started
+            what = (upcoming.uri, upcoming.task, moved, seconds)
+            _log.debug("prefetched %s for task %s: %d bytes in %.1f s", *what)
+
+    def _bring_folder(self, upcoming: Upcoming, address: Address, pin: Pin) -> int:
+        """Stage a folder as a run would, into a place that goes again; its files stay cached."""
+        watch = self._watch_folder(upcoming)
+        scratch = Scratch(self._cache.root, "tmp", secrets.token_hex(8))
+
+        def make_top() -> Path:
+            top = scratch.path / "folder"
+            top.mkdir()
+            return top
+
+        try:
+            folder = FolderInput(
+                self._cache.within(scratch.path),
+                make_top=make_top,
+                aside=scratch.path,
+                progress=watch,
+            )
+            return folder.stage(address, pin, expected=upcoming.digest).transferred_bytes
+        finally:
+            scratch.close()
 
     def _watch_folder(self, upcoming: Upcoming) -> _Watch:
         """Claim a folder's bytes at once where a ref told them, else as they come."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import CacheUnusable, InputModified
 from rootcellar.staging.digest_memory import DigestMemory
-from rootcellar.staging.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.folder_input import FolderInput, StagedFolder, pin_of_folder
 from rootcellar.staging.linked_input import LinkedInputs
 from rootcellar.staging.publication import Publication, Published
 from rootcellar.staging.transfer import digest_file
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.handover import Handover
     from rootcellar.staging.linked_input import LinkedInput, LinkLocal
     from rootcellar.staging.output import Output
+    from rootcellar.staging.placed_folder import PlacedFolder
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import Progress
 
@@ -98,6 +99,7 @@ class StagingSession:
         self._progress = progress
         self._link_local = link_local
         self._publication = Publication(stores, progress)
+        self._folders: list[tuple[str, PlacedFolder]] = []
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
@@ -169,37 +171,38 @@ class StagingSession:
         """
         started = time.monotonic()
         address = self._stores.store_for(located.uri.rstrip("/"))
-        members: int | None = None
-        if located.kind == "file":
-            linked = self._linked.place(
-                address, located.pin, argument=argument, name=name, expected=expected
+        if located.kind == "folder":
+
+            def make_top() -> Path:
+                return self._workdir.place_folder({}, argument=argument, ordinal=ordinal, name=name)
+
+            folder = FolderInput(
+                self._cache,
+                make_top=make_top,
+                aside=self._workdir.aside,
+                progress=self._progress,
             )
-            if linked is not None:
-                return _staged_by_link(located, linked, time.monotonic() - started)
-            cached = self._cache.fetch(
-                address, located.pin, expected=expected, progress=self._progress
-            )
-            path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
-            entries, digest, pin = [cached], cached.digest, cached.pin
-        else:
-            folders = FolderInput(self._cache, self._progress)
-            folder = folders.fetch(address, located.pin, expected=expected)
-            path = self._workdir.place_folder(
-                folder.members, argument=argument, ordinal=ordinal, name=name
-            )
-            entries, digest, pin = list(folder.members.values()), folder.manifest.digest, folder.pin
-            members = len(entries)
+            staged = folder.stage(address, located.pin, expected=expected)
+            self._folders.append((argument, staged.placed))
+            return _staged_folder(located, staged, time.monotonic() - started)
+        linked = self._linked.place(
+            address, located.pin, argument=argument, name=name, expected=expected
+        )
+        if linked is not None:
+            return _staged_by_link(located, linked, time.monotonic() - started)
+        cached = self._cache.fetch(address, located.pin, expected=expected, progress=self._progress)
+        path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
         return StagedFile(
             uri=located.uri,
             kind=located.kind,
             path=path,
-            digest=digest,
-            size_bytes=sum(entry.size_bytes for entry in entries),
-            pin=pin,
-            hit=all(entry.hit for entry in entries),
-            transferred_bytes=sum(entry.transferred_bytes for entry in entries),
+            digest=cached.digest,
+            size_bytes=cached.size_bytes,
+            pin=cached.pin,
+            hit=cached.hit,
+            transferred_bytes=cached.transferred_bytes,
             seconds=time.monotonic() - started,
-            members=members,
+            members=None,
         )
 
     def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
@@ -212,10 +215,12 @@ class StagingSession:
         Raises:
             InputModified: It changed some.
         """
-        modified = self._workdir.modified_inputs()
-        for placed in modified:
-            self._cache.forget(placed.digest)
-        arguments = {placed.argument for placed in modified}
+        modified = [(one.argument, one.digest) for one in self._workdir.modified_inputs()]
+        for argument, folder in self._folders:
+            modified += [(argument, digest) for digest in folder.modified()]
+        for _, digest in modified:
+            self._cache.forget(digest)
+        arguments = {argument for argument, _ in modified}
         arguments |= {linked.argument for linked in self._linked.modified()}
         if arguments:
             raise InputModified(
@@ -289,4 +294,20 @@ def _staged_by_link(located: Located, linked: LinkedInput, seconds: float) -> St
         transferred_bytes=0,
         seconds=seconds,
         members=None,
+    )
+
+
+def _staged_folder(located: Located, staged: StagedFolder, seconds: float) -> StagedFile:
+    manifest = staged.placed.manifest
+    return StagedFile(
+        uri=located.uri,
+        kind=located.kind,
+        path=staged.placed.path,
+        digest=manifest.digest,
+        size_bytes=manifest.size_bytes,
+        pin=staged.pin,
+        hit=staged.hit,
+        transferred_bytes=staged.transferred_bytes,
+        seconds=seconds,
+        members=manifest.members,
     )

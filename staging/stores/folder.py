@@ -25,7 +25,7 @@ from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
 from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from rootcellar.staging.stores.store import Chunk, Progress
 
@@ -84,7 +84,7 @@ class FolderStore:
         with self._errors(key), self._opened(key, pin) as file:
             return os.pread(file, end - start, start)
 
-    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Generator[Chunk, None, None]:
         """Yield a range of the file as pinned, from one buffer, checked before and after."""
         buffer = memoryview(bytearray(min(CHUNK_BYTES, max(end - start, 0))))
         with self._errors(key), self._opened(key, pin) as file:
@@ -176,10 +176,10 @@ class FolderStore:
         except _NOTHING_THERE as error:
             raise self._changed(key) from error
         try:
-            if pin_of(os.fstat(file)) != pin:
+            if not _is_held(os.fstat(file), pin):
                 raise self._changed(key)
             yield file
-            if pin_of(os.fstat(file)) != pin:
+            if not _is_held(os.fstat(file), pin):
                 raise self._changed(key)
         finally:
             os.close(file)
@@ -295,6 +295,10 @@ class PendingFolderUpload:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
+
+
+def _is_held(status: os.stat_result, pin: Pin) -> bool:
+    return pin_of(status) == pin if pin.etag else status.st_size == pin.size_bytes
 
 
 def pin_of(status: os.stat_result) -> Pin:

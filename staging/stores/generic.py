@@ -31,7 +31,7 @@ from rootcellar.staging.stores.store import Listed, chunks_of
 from rootcellar.staging.temp_file import is_temp_name, temp_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
     from rootcellar.staging.stores.store import Chunk, Progress
@@ -99,7 +99,7 @@ class GenericStore:
             self._hold(key, pin)
             return bytes(content)
 
-    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Generator[Chunk, None, None]:
         """Yield a range, if the object is as pinned before and after."""
         with self._errors(key):
             self._hold(key, pin)
@@ -245,7 +245,8 @@ class GenericStore:
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _hold(self, key: str, pin: Pin) -> None:
-        if self.stat(key) != pin:
+        now = self.stat(key)
+        if now is None or now.size_bytes != pin.size_bytes or (pin.etag and now != pin):
             raise self._changed(key)
 
     def _changed(self, key: str) -> ObjectChanged:

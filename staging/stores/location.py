@@ -175,14 +175,9 @@ def _open(base: str, location: StoreLocation) -> Store:
         root = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 (links stay)
         return FolderStore(base, root, **location.options)
     if location.protocol in _S3_PROTOCOLS:
-        try:
-            from rootcellar.staging.stores.s3 import S3Store  # noqa: PLC0415 (an optional extra)
-        except ImportError as error:
-            raise SettingsError(
-                f"store {location.name!r} lies in S3, and s3fs is not installed",
-                remedy="Install rootcellar[s3]",
-            ) from error
-        return S3Store(base, location.url.partition("://")[2], location.options)
+        from rootcellar.staging.stores.s3_choice import open_bucket  # noqa: PLC0415 (as below)
+
+        return open_bucket(base, location.url.partition("://")[2], location.options)
     # fsspec takes a tenth of a second to import; who has folders only does not pay for it.
     from rootcellar.staging.stores.generic import GenericStore  # noqa: PLC0415
 

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import s3fs
 
 from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreError
-from rootcellar.staging.stores.s3_errors import bucket_missing, translated
+from rootcellar.staging.pipeline import cut_off_by, finishing
+from rootcellar.staging.stores.s3_answers import bucket_missing
+from rootcellar.staging.stores.s3_errors import translated
 from rootcellar.staging.stores.s3_upload import HeldUpload, MultipartUpload, pin_of
 from rootcellar.staging.stores.store import Listed, chunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
     from pathlib import Path
 
     from rootcellar.schemas.ref import Pin
@@ -85,7 +87,9 @@ class S3Store:
 
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return a range of the object by its version id, or on condition of its etag."""
-        held = {"VersionId": pin.version_id} if pin.version_id else {"IfMatch": f'"{pin.etag}"'}
+        held = {"IfMatch": f'"{pin.etag}"'} if pin.etag else {}
+        if pin.version_id:
+            held = {"VersionId": pin.version_id}
 
         async def ranged() -> bytes:
             answer = await self._request(
@@ -100,7 +104,7 @@ class S3Store:
         except ArtifactNotFound as error:
             raise self._deleted(key) from error
 
-    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Generator[Chunk, None, None]:
         """Yield a range of the object, held as `read` holds it, by requests of some MiB."""
         for offset in range(start, end, _RANGE_BYTES):
             upto = min(offset + _RANGE_BYTES, end)
@@ -150,7 +154,8 @@ class S3Store:
     def discard(self, key: str) -> None:
         """Delete one object; where the bucket keeps versions, it only hides it."""
         try:
-            self.call("delete_object", key, Key=self.full_key(key))
+            with finishing():
+                self.call("delete_object", key, Key=self.full_key(key))
         except StoreError as error:
             _log.warning("An object that is not needed stays behind. %s", error)
 
@@ -223,16 +228,21 @@ class S3Store:
                 ended.set()
 
         loop = self._filesystem().loop
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks if task])
+
         try:
             # Inside: the limit may strike as soon as the other thread has the coroutine.
-            future = asyncio.run_coroutine_threadsafe(watched(), loop)
-            error = future.exception()
+            with cut_off_by(cancel):
+                future = asyncio.run_coroutine_threadsafe(watched(), loop)
+                error = future.exception()
         except BaseException:
             interrupted.set()
             # The client takes one cancelling for a lost connection at times, and tries again.
             end = time.monotonic() + _STOP_SECONDS
             while tasks and not ended.wait(_AGAIN_SECONDS) and time.monotonic() < end:
-                loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks if task])
+                cancel()
             raise
         if error is not None:
             raise translated(error, self.uri(key)) from error

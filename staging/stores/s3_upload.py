@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import DigestMismatch, StoreError
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging.pipeline import finishing
 from rootcellar.staging.stores.source_file import read_source
 
 if TYPE_CHECKING:
@@ -122,9 +123,10 @@ class MultipartUpload:
         if not self._upload_id:
             return
         try:
-            self._bucket.call(
-                "abort_multipart_upload", self._key, **self._target, UploadId=self._upload_id
-            )
+            with finishing():
+                self._bucket.call(
+                    "abort_multipart_upload", self._key, **self._target, UploadId=self._upload_id
+                )
         except StoreError as error:
             _log.warning("Parts of an upload stay behind until the bucket drops them. %s", error)
         self._upload_id = ""

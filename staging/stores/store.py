@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
@@ -101,13 +101,14 @@ class Store(Protocol):
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return the bytes from `start` up to `end` of the object as pinned.
 
-        A broken connection may shorten the answer; callers check its length.
+        A broken connection may shorten the answer; callers check its length. A pin that knows a
+        size alone holds nothing else: for objects whose digest is known.
 
         Raises:
             ObjectChanged: The object is no longer, or can no longer be read, as pinned.
         """
 
-    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[Chunk]:
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Generator[Chunk, None, None]:
         """Yield the same bytes as `read` in small chunks, each valid until the next is asked for.
 
         A broken connection may end it early; callers check the length. Close it, or read it to its

@@ -13,7 +13,7 @@ import pytest
 from rootcellar.staging import Address, Cache, Stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from rootcellar.schemas.ref import Pin
@@ -70,6 +70,12 @@ def s3_stores(bucket, s3_options) -> Stores:
 
 
 @pytest.fixture
+def s3fs_stores(bucket, s3_options) -> Stores:
+    options = {**s3_options, "direct": False}
+    return Stores.from_mapping({"raw": {"url": f"s3://{bucket}/root", "options": options}})
+
+
+@pytest.fixture
 def folder_stores(tmp_path) -> Stores:
     (tmp_path / "store").mkdir()
     return Stores.from_mapping({"raw": str(tmp_path / "store")})
@@ -80,10 +86,10 @@ def memory_stores() -> Stores:
     return Stores.from_mapping({"raw": f"memory://{uuid.uuid4()}"})
 
 
-@pytest.fixture(params=["folder", "memory", "s3", "s3 versioned"])
+@pytest.fixture(params=["folder", "memory", "s3", "s3 versioned", "s3fs", "s3fs versioned"])
 def stores(request) -> Stores:
     """Each kind of store in turn, empty, named `raw`."""
-    if request.param == "s3 versioned":
+    if request.param.endswith(" versioned"):
         request.getfixturevalue("s3_client").put_bucket_versioning(
             Bucket=request.getfixturevalue("bucket"), VersioningConfiguration={"Status": "Enabled"}
         )
@@ -117,7 +123,7 @@ class Meddled:
         self.reads.append((start, end))
         return self.alter(self.store.read(key, pin, start, end))
 
-    def stream(self, key: str, pin: Pin, start: int, end: int) -> Iterator[bytes]:
+    def stream(self, key: str, pin: Pin, start: int, end: int) -> Generator[bytes, None, None]:
         yield self.read(key, pin, start, end)
 
 

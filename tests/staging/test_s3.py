@@ -7,6 +7,7 @@ import http.client
 import os
 import pickle
 import signal
+import sys
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,8 +22,19 @@ from rootcellar.staging.stores.s3_upload import PART_BYTES
 BIG = bytes(PART_BYTES) + b"end"
 
 
+@pytest.fixture(params=[True, False], ids=["direct", "s3fs"], autouse=True)
+def way(request, monkeypatch):
+    """Each way into S3 in turn, unless a test wants one."""
+    monkeypatch.setattr(sys.modules[__name__], "DIRECT", request.param)
+    return request.param
+
+
+DIRECT = True
+
+
 def s3_store(bucket, **options):
     url = f"s3://{bucket}/root"
+    options = {"direct": DIRECT, **options}
     return Stores.from_mapping({"raw": {"url": url, "options": options}}).named("raw")
 
 

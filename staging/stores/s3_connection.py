@@ -1,0 +1,330 @@
+"""Requests to one bucket, signed and tried again, past s3fs and botocore.
+
+botocore is asked once per process where the bucket is and for the credentials, so that environment,
+profiles and roles give the same answers as they give s3fs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import random
+import ssl
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+from xml.etree import ElementTree as ET
+
+from rootcellar.staging.pipeline import check_stopped
+from rootcellar.staging.stores.s3_answers import no_credentials, of_answer, unreachable
+from rootcellar.staging.stores.s3_options import DirectOptions, NotDirectError
+from rootcellar.staging.stores.sigv4 import (
+    UNSIGNED,
+    Credentials,
+    NoCredentialsFoundError,
+    Signer,
+    encoded_query,
+)
+from rootcellar.staging.stores.wire import Endpoint, Request, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rootcellar.schemas.errors import StoreError
+    from rootcellar.staging.stores.wire import FileSlice, Response
+
+__all__ = ["Answer", "Asked", "BucketConnection", "connect", "tree_of"]
+
+_EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_FIRST_PAUSE_SECONDS = 0.1
+_REDIRECTION = 300
+_ELSEWHERE = {301, 307, 400}
+_Taken = TypeVar("_Taken")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request to a bucket.
+
+    Attributes:
+        key: Within the bucket; empty for the bucket itself.
+        uri: Logical, for errors.
+        content: sha256 of a body that is a FileSlice, needed where `BucketConnection.signs_bodies`.
+    """
+
+    method: str
+    key: str
+    uri: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | FileSlice = b""
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; the names of its headers are in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class BucketConnection:
+    """A bucket, in one process and for all its threads."""
+
+    def __init__(
+        self,
+        url: str,
+        options: DirectOptions,
+        region: str,
+        credentials: Callable[[], Credentials | None],
+    ) -> None:
+        self._url = url
+        self._options = options
+        self._region = region
+        self._credentials = credentials
+        self._tls = _tls(options.verify) if url.startswith("https:") else None
+        self.write_headers = options.write_headers
+        self._aim()
+
+    def _aim(self) -> None:
+        parts = urlsplit(self._url)
+        host, options = parts.hostname or "", self._options
+        self._host = parts.netloc
+        self._root = parts.path.rstrip("/")
+        self._signer = Signer(self._region, self._credentials)
+        port = parts.port or (443 if self._tls else 80)
+        self._wire = Wire(
+            Endpoint(host, port, self._tls, options.connect_seconds, options.read_seconds)
+        )
+        self.signs_bodies = self._tls is None and not _is_loopback(host)
+
+    @contextmanager
+    def open(self, asked: Asked) -> Iterator[Response]:
+        """Give the answer to a request, its body unread; a refusal is raised.
+
+        What is transient is tried again, but not once the body has begun.
+
+        Raises:
+            StoreError: Of the kind that fits.
+        """
+        with ExitStack() as held:
+
+            def keep(response: Response, attempt: ExitStack) -> Response:
+                held.enter_context(attempt.pop_all())
+                return response
+
+            yield self._try(asked, keep)
+
+    def ask(self, asked: Asked) -> Answer:
+        """Return the answer to a request with its whole body; for small ones."""
+
+        def take(response: Response, _: ExitStack) -> Answer:
+            return Answer(response.status, response.headers, response.content())
+
+        return self._try(asked, take)
+
+    def _try(self, asked: Asked, take: Callable[[Response, ExitStack], _Taken]) -> _Taken:
+        tried = 0
+        while True:
+            tried += 1
+            failed: BaseException | None = None
+            try:
+                with ExitStack() as attempt:
+                    response = attempt.enter_context(self._wire.exchange(self._request(asked)))
+                    if response.status < _REDIRECTION:
+                        return take(response, attempt)
+                    refused = _refused(response, asked.uri)
+                if self._follow(response):
+                    continue
+            except NoCredentialsFoundError as error:
+                raise no_credentials(asked.uri) from error
+            except OSError as error:
+                check_stopped()
+                refused, failed = unreachable(error, asked.uri), error
+            if tried >= self._options.tries or not refused.transient:
+                raise refused from failed
+            _pause(tried)
+
+    def _follow(self, response: Response) -> bool:
+        """Turn to the region that Amazon says the bucket is in, if it is another."""
+        region = response.headers.get("x-amz-bucket-region", "")
+        if response.status not in _ELSEWHERE or region in {"", self._region}:
+            return False
+        if "amazonaws." not in self._host:
+            return False
+        self._url = self._url.replace(f".{self._region}.amazonaws.", ".amazonaws.").replace(
+            "s3.amazonaws.", f"s3.{region}.amazonaws."
+        )
+        self._region = region
+        self._aim()
+        return True
+
+    def _request(self, asked: Asked) -> Request:
+        path = f"{self._root}/{quote(asked.key, safe='/')}"
+        query = encoded_query(asked.query)
+        headers = {"host": self._host, **self._options.headers, **asked.headers}
+        content = _EMPTY_SHA256 if not asked.body else UNSIGNED
+        if self.signs_bodies and isinstance(asked.body, bytes):
+            content = hashlib.sha256(asked.body).hexdigest()
+        elif self.signs_bodies:
+            content = asked.content
+        signed = self._signer.signed(asked.method, path, query, headers, content=content)
+        target = f"{path}?{query}" if query else path
+        return Request(asked.method, target, signed, asked.body)
+
+
+def connect(bucket: str, options: DirectOptions) -> BucketConnection:
+    """Return a connection, not opened yet.
+
+    Raises:
+        NotDirectError: The bucket is reached in a way that is not understood here.
+        Exception: What botocore raises where its configuration is wrong.
+    """
+    if options.is_complete:
+        url, region, style = options.endpoint_url, options.region, options.virtual_hosts
+        own = None if options.anonymous else Credentials(options.key, options.secret, options.token)
+
+        def credentials() -> Credentials | None:
+            return own
+    else:
+        client = _client(options)
+        url, region = client.meta.endpoint_url, client.meta.region_name
+        style, credentials = _style(client, options), _credentials(client)
+    place = _bucket_url(url, bucket, region, virtual_hosts=style)
+    _check_proxies(place)
+    return BucketConnection(place, options, region, credentials)
+
+
+def tree_of(answer: Answer, uri: str) -> ET.Element:
+    """Return the XML of an answer as a tree without namespaces.
+
+    Raises:
+        StoreError: What began with success tells an error, or is no XML.
+    """
+    try:
+        root = _parsed(answer.content)
+    except ET.ParseError as error:
+        raise unreachable(error, uri) from error
+    if root.tag == "Error":
+        raise of_answer(root.findtext("Code") or "", answer.status, uri)
+    return root
+
+
+def _parsed(content: bytes) -> ET.Element:
+    root = ET.fromstring(content)  # noqa: S314 (expat refuses what expands; the store is ours)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+def _refused(response: Response, uri: str) -> StoreError:
+    content, code = response.content(), ""
+    if content.lstrip().startswith(b"<"):
+        with suppress(ET.ParseError):
+            code = _parsed(content).findtext("Code") or ""
+    return of_answer(code, response.status, uri)
+
+
+def _pause(tried: int) -> None:
+    # Workers that failed together shall not come back together.
+    longest = _FIRST_PAUSE_SECONDS * 2 ** (tried - 1)
+    time.sleep(longest * random.uniform(0.5, 1.5))  # noqa: S311
+    check_stopped()
+
+
+def _client(options: DirectOptions) -> Any:
+    import botocore.session  # noqa: PLC0415 (an optional extra)
+    from botocore import UNSIGNED as ANONYMOUS  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    session = botocore.session.Session(profile=options.profile)
+    return session.create_client(
+        "s3",
+        region_name=options.region or None,
+        endpoint_url=options.endpoint_url or None,
+        aws_access_key_id=options.key or None,
+        aws_secret_access_key=options.secret or None,
+        aws_session_token=options.token or None,
+        config=Config(signature_version=ANONYMOUS) if options.anonymous else None,
+    )
+
+
+def _credentials(client: Any) -> Callable[[], Credentials | None]:
+    from botocore import UNSIGNED as ANONYMOUS  # noqa: PLC0415 (an optional extra)
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    if client.meta.config.signature_version is ANONYMOUS:
+        return lambda: None
+    found = client._request_signer._credentials  # noqa: SLF001 (no public name)
+
+    def current() -> Credentials:
+        if found is None:
+            raise NoCredentialsFoundError
+        try:
+            frozen = found.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise NoCredentialsFoundError from error
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
+
+    return current
+
+
+def _style(client: Any, options: DirectOptions) -> bool | None:
+    configured = dict(client.meta.config.s3 or {})
+    style = configured.pop("addressing_style", None)
+    if any(configured.values()):
+        raise NotDirectError(", ".join(sorted(configured)))
+    if options.virtual_hosts is not None:
+        return options.virtual_hosts
+    return {"virtual": True, "path": False}.get(style)
+
+
+def _bucket_url(url: str, bucket: str, region: str, *, virtual_hosts: bool | None) -> str:
+    """Return where the bucket is: a host of its own at Amazon, a path elsewhere, if not told."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or parts.query or parts.username:
+        raise NotDirectError("endpoint_url")
+    amazon = "amazonaws." in parts.netloc
+    if bucket.startswith("arn:") or bucket.endswith("--x-s3"):
+        raise NotDirectError("the kind of bucket")
+    if amazon and parts.netloc not in {f"s3.{region}.amazonaws.com", "s3.amazonaws.com"}:
+        raise NotDirectError("endpoint_url")
+    if virtual_hosts is None:
+        # Dots would need a certificate for each of their levels.
+        virtual_hosts = amazon and "." not in bucket
+    if virtual_hosts:
+        return f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/{bucket}"
+
+
+def _check_proxies(url: str) -> None:
+    parts = urlsplit(url)
+    proxies = getproxies()
+    if (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(parts.hostname or ""):
+        raise NotDirectError("a proxy")
+
+
+def _tls(verify: bool | str | None) -> ssl.SSLContext:  # noqa: FBT001 (botocore's)
+    if verify is False:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+    if verify in {None, True}:
+        try:
+            from botocore.httpsession import get_cert_path  # noqa: PLC0415 (an optional extra)
+        except ImportError:
+            return ssl.create_default_context()
+        verify = get_cert_path(verify=True)
+    return ssl.create_default_context(cafile=str(verify))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,241 @@
+"""The two ways into a bucket by our own requests; neither shows anything before `publish`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+from xml.sax.saxutils import escape
+
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import DigestMismatch, StoreError, StoreUnavailable
+from rootcellar.schemas.ref import Pin
+from rootcellar.staging.hashing import Hasher
+from rootcellar.staging.pipeline import finishing, pipelined
+from rootcellar.staging.stores.s3_connection import tree_of
+from rootcellar.staging.stores.source_file import open_source, read_source, written_at
+from rootcellar.staging.stores.wire import FileSlice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from rootcellar.staging.stores.s3_connection import Asked, BucketConnection
+    from rootcellar.staging.stores.store import Progress
+
+__all__ = ["DirectUpload", "SmallUpload", "found_pin"]
+
+_log = logging.getLogger(__name__)
+
+SMALL_BYTES = 8 * 1024 * 1024
+"""The largest file that is sent by one request."""
+
+_KEPT_BYTES = 256 * 1024
+"""The largest file that stays in memory between its reading and its publication."""
+
+PART_BYTES = 16 * 1024 * 1024
+_MAX_PARTS = 10_000
+"""Source: Amazon S3 User Guide, multipart upload limits."""
+
+_MD5_DIGITS = 32
+
+
+class Bucket(Protocol):
+    """What an upload needs of its store."""
+
+    @property
+    def parallel(self) -> int: ...
+
+    @property
+    def connection(self) -> BucketConnection: ...
+
+    def uri(self, key: str) -> str: ...
+
+    def stat(self, key: str) -> Pin | None: ...
+
+    def write_small(self, key: str, content: bytes) -> Pin: ...
+
+    def asked(self, method: str, key: str, **parts: Any) -> Asked: ...
+
+
+class SmallUpload:
+    """A small file that `publish` sends by one request; a very small one is kept till then."""
+
+    def __init__(self, bucket: Bucket, key: str, source: Path, progress: Progress | None) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._source = source
+        self._progress = progress
+        content = b"".join(read_source(source, SMALL_BYTES))
+        self._kept = content if len(content) <= _KEPT_BYTES else None
+        self.digest = Digest.of(content)
+        self.size_bytes = len(content)
+
+    @staticmethod
+    def suits(source: Path) -> bool:
+        """Tell whether the file is small enough."""
+        return source.stat().st_size <= SMALL_BYTES
+
+    def publish(self) -> Pin:
+        """Send the file, if it is still what was read first."""
+        content = self._kept
+        if content is None:
+            content = b"".join(read_source(self._source, SMALL_BYTES))
+            if Digest.of(content) != self.digest:
+                raise _written_to(self._bucket.uri(self._key))
+        pin = self._bucket.write_small(self._key, content)
+        self._kept = None
+        if self._progress is not None:
+            self._progress.advance(len(content))
+        return pin
+
+    def abort(self) -> None:
+        """Do nothing: nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    number: int
+    start: int
+    end: int
+    etag: str = ""
+
+
+class DirectUpload:
+    """A file whose parts lie in the bucket, invisible, until `publish` joins them."""
+
+    def __init__(self, bucket: Bucket, key: str) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._upload_id = ""
+        self._parts: list[_Part] = []
+        self._hasher = Hasher()
+
+    @property
+    def digest(self) -> Digest:
+        """Of the parts sent so far."""
+        return self._hasher.digest
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the parts sent so far."""
+        return self._hasher.size_bytes
+
+    def begin(self) -> None:
+        """Ask the bucket to keep parts."""
+        connection = self._bucket.connection
+        asked = self._asked("POST", {"uploads": ""}, headers=connection.write_headers)
+        found = tree_of(connection.ask(asked), asked.uri).findtext("UploadId")
+        if not found:
+            raise StoreError("the store takes no uploads in parts", "", asked.uri, "Use another")
+        self._upload_id = found
+
+    def transfer(self, source: Path, progress: Progress | None) -> None:
+        """Send all parts, several at once; the digest follows them while they are in memory.
+
+        Raises:
+            DigestMismatch: Something wrote to the file meanwhile.
+        """
+        with open_source(source) as file:
+            before = written_at(file)
+            self.begin()
+            for part in pipelined(
+                _parts_of(before[0]),
+                lambda part: self._send(file, part),
+                parallel=self._bucket.parallel,
+                ordered=True,
+            ):
+                self._parts.append(part)
+                self._hasher.update_from(file, part.start, part.end)
+                if progress is not None:
+                    progress.advance(part.end - part.start)
+            if written_at(file) != before:
+                raise _written_to(self._bucket.uri(self._key))
+
+    def publish(self) -> Pin:
+        """Join the parts to the object."""
+        body = "".join(
+            f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag></Part>"
+            for part in self._parts
+        )
+        body = f"<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"
+        asked = self._asked("POST", {"uploadId": self._upload_id}, body=body.encode())
+        try:
+            answer = self._bucket.connection.ask(asked)
+            etag = tree_of(answer, asked.uri).findtext("ETag") or ""
+        except StoreUnavailable:
+            # The first answer may have been lost, and a second try finds no upload any more.
+            if (pin := self._published()) is None:
+                raise
+        else:
+            pin = found_pin({**answer.headers, "etag": etag}, self.size_bytes)
+        self._upload_id = ""
+        return pin
+
+    def abort(self) -> None:
+        """Drop the parts."""
+        if not self._upload_id:
+            return
+        asked = self._asked("DELETE", {"uploadId": self._upload_id})
+        self._upload_id = ""
+        try:
+            with finishing():
+                self._bucket.connection.ask(asked)
+        except StoreError as error:
+            _log.warning("Parts of an upload stay behind until the bucket drops them. %s", error)
+
+    def _send(self, file: int, part: _Part) -> _Part:
+        size_bytes = part.end - part.start
+        content = ""
+        if self._bucket.connection.signs_bodies:
+            hasher = Hasher()
+            hasher.update_from(file, part.start, part.end)
+            content = hasher.digest.hex
+        query = {"partNumber": str(part.number), "uploadId": self._upload_id}
+        body = FileSlice(file, part.start, size_bytes)
+        answer = self._bucket.connection.ask(self._asked("PUT", query, body=body, content=content))
+        return replace(part, etag=answer.headers.get("etag", ""))
+
+    def _published(self) -> Pin | None:
+        """Return the object's state if it is surely made of these parts."""
+        digits = [part.etag.strip('"') for part in self._parts]
+        if any(len(etag) != _MD5_DIGITS for etag in digits):
+            return None
+        try:
+            joined = hashlib.md5(bytes.fromhex("".join(digits)), usedforsecurity=False)
+            pin = self._bucket.stat(self._key)
+        except (ValueError, StoreError):
+            return None
+        if pin is None or pin.etag != f"{joined.hexdigest()}-{len(digits)}":
+            return None
+        return pin
+
+    def _asked(self, method: str, query: Mapping[str, str], **parts: Any) -> Asked:
+        return self._bucket.asked(method, self._key, query=query, **parts)
+
+
+def found_pin(headers: Mapping[str, str], size_bytes: int) -> Pin:
+    """Return the pin in the headers of an answer about an object."""
+    version_id = headers.get("x-amz-version-id", "")
+    # "null" names whatever was written last without versioning, so it holds nothing.
+    return Pin(
+        size_bytes=size_bytes,
+        etag=headers.get("etag", "").strip('"'),
+        version_id="" if version_id == "null" else version_id,
+    )
+
+
+def _parts_of(size_bytes: int) -> Iterator[_Part]:
+    part_bytes = max(PART_BYTES, -(-size_bytes // _MAX_PARTS))
+    for number, start in enumerate(range(0, size_bytes, part_bytes), start=1):
+        yield _Part(number, start, min(start + part_bytes, size_bytes))
+
+
+def _written_to(uri: str) -> DigestMismatch:
+    return DigestMismatch(
+        "the local file was changed while it was published",
+        "",
+        uri,
+        "Let nothing write to an output once the body has ended",
+    )
