@@ -126,14 +126,14 @@ def test_stop_ends_a_download(started, put, cache, memory_stores, monkeypatch, f
     uri = put("large", CONTENT)
     store = memory_stores.named("raw")
     reading, going_on = threading.Event(), threading.Event()
-    whole = store.read
+    whole = store.stream
 
-    def read(*args: Any) -> bytes:
+    def stream(*args: Any) -> Any:
         reading.set()
         assert going_on.wait(20)
         return whole(*args)
 
-    monkeypatch.setattr(store, "read", read)
+    monkeypatch.setattr(store, "stream", stream)
     prefetcher = started()
     prefetcher.add(Upcoming("a", uri, "file"))
     assert reading.wait(20)
