@@ -27,6 +27,8 @@ _Result = TypeVar("_Result")
 
 _WORKERS = 32
 _WAITING_PER_WORKER = 2
+_LISTEN_SECONDS = 0.5
+"""A signal that comes just before Python begins to wait is seen only after the wait."""
 
 
 class Stopped(BaseException):
@@ -173,12 +175,19 @@ class _Job(Generic[_Item, _Result]):
         # A helping thread is one of the pool's: were all of them to wait here, none would work.
         while helping and self.done.empty() and self.run_one():
             pass
-        outcome = self.done.get()
+        outcome = self._ended()
         if outcome is None:
             raise Stopped
         if outcome.error is not None:
             raise outcome.error
         return outcome
+
+    def _ended(self) -> _Outcome | None:
+        while True:
+            try:
+                return self.done.get(timeout=_LISTEN_SECONDS)
+            except queue.Empty:
+                continue
 
     def halt(self) -> None:
         """Drop what waits and cut off what is under way."""
@@ -196,7 +205,7 @@ class _Job(Generic[_Item, _Result]):
             try:
                 self.halt()
                 while self._busy:
-                    self.done.get()
+                    self._ended()
             except BaseException as error:  # noqa: BLE001 (raised when all is quiet)
                 interrupted = error
         if interrupted is not None:

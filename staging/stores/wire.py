@@ -89,13 +89,26 @@ class Wire:
             OSError: The connection failed: refused, lost, timed out, or cut off from outside.
         """
         connection = self._take()
-        with cut_off_by(connection.cut):
-            try:
-                response = connection.exchange(request)
-                yield response
-            except BaseException:
-                connection.close()
-                raise
+        while True:
+            with cut_off_by(connection.cut):
+                try:
+                    response = connection.exchange(request)
+                except (BrokenAnswerError, BrokenPipeError, ConnectionResetError):
+                    connection.close()
+                    if not connection.was_idle or connection.has_answered:
+                        raise
+                    # The other side closed it when it was idle, and has not seen the request.
+                    connection = _Connection(self._endpoint)
+                    continue
+                except BaseException:
+                    connection.close()
+                    raise
+                try:
+                    yield response
+                    break
+                except BaseException:
+                    connection.close()
+                    raise
         if response.is_done and response.keeps_connection and len(self._idle) < _IDLE_CONNECTIONS:
             self._idle.append(connection)
         else:
@@ -108,6 +121,7 @@ class Wire:
             except IndexError:
                 return _Connection(self._endpoint)
             if connection.is_quiet:
+                connection.was_idle, connection.has_answered = True, False
                 return connection
             connection.close()
 
@@ -121,9 +135,9 @@ class Response:
 
     def __init__(self, connection: _Connection, method: str) -> None:
         self._connection = connection
-        self.status, self.headers = connection.receive_head()
+        self.status = _CONTINUE
         while self.status == _CONTINUE:
-            self.status, self.headers = connection.receive_head()
+            self._version, self.status, self.headers = connection.receive_head()
         self._chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
         length = self.headers.get("content-length")
         if method == "HEAD" or self.status in _NO_CONTENT:
@@ -144,7 +158,8 @@ class Response:
     @property
     def keeps_connection(self) -> bool:
         """Whether the other side takes further requests."""
-        return self.headers.get("connection", "").lower() != "close" and (
+        usual = "close" if self._version == "HTTP/1.0" else "keep-alive"
+        return self.headers.get("connection", usual).lower() != "close" and (
             self._chunked or "content-length" in self.headers or self.status in _NO_CONTENT
         )
 
@@ -227,6 +242,7 @@ class _Connection:
         self._buffer = bytearray(_HEAD_BYTES)
         # What was received and not asked for yet.
         self._start = self._end = 0
+        self.was_idle = self.has_answered = False
         self._body: memoryview | None = None
 
     @property
@@ -289,7 +305,7 @@ class _Connection:
                 raise BrokenAnswerError("the local file became shorter")
             offset += count
 
-    def receive_head(self) -> tuple[int, dict[str, str]]:
+    def receive_head(self) -> tuple[str, int, dict[str, str]]:
         while (end := self._buffer.find(b"\r\n\r\n", self._start, self._end)) < 0:
             self._fill()
         lines = self._buffer[self._start : end].decode("latin-1").split("\r\n")
@@ -301,7 +317,7 @@ class _Connection:
         version, _, rest = lines[0].partition(" ")
         if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
             raise BrokenAnswerError("the answer is not HTTP")
-        return int(rest[:3]), headers
+        return version, int(rest[:3]), headers
 
     def receive(self, most: int) -> memoryview:
         """Return some bytes, at most these many; none at the end of the connection."""
@@ -350,6 +366,7 @@ class _Connection:
         if not count:
             raise BrokenAnswerError("the connection was closed before the answer")
         self._end += count
+        self.has_answered = True
 
     def _view(self) -> memoryview:
         if self._body is None:

@@ -18,10 +18,17 @@ from rootcellar.schemas.errors import (
     StoreMissing,
 )
 from rootcellar.staging import Stores
+from rootcellar.staging.stores import s3_transfer
 from rootcellar.staging.stores.s3_upload import PART_BYTES
 from rootcellar.staging.stores.store import CHUNK_BYTES
 
 BIG = os.urandom(PART_BYTES) + b"end"
+
+
+@pytest.fixture(autouse=True)
+def two_parts(monkeypatch):
+    """Both ways into S3 send BIG in two parts."""
+    monkeypatch.setattr(s3_transfer, "PART_BYTES", PART_BYTES)
 
 
 def listed(store, prefix=""):
