@@ -117,6 +117,7 @@ def stores_of(settings: Settings) -> Stores:
         named,
         allowed_protocols=settings.allowed_protocols,
         default_folder=settings.default_folder,
+        algorithm=settings.digest,
     )
 
 

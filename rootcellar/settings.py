@@ -114,6 +114,7 @@ class Settings(BaseSettings):
         allowed_protocols: fsspec protocols that templates may address directly, besides stores.
         catalog: Database URL, `sqlite:///…` or `postgresql://…`.
         cache_dir: The host's cache, on a local disk.
+        digest: The algorithm of new digests; those there are stay what they are.
         link_local: Which inputs of folder stores are linked into workdirs instead of copied: `auto`
             are those that a body cannot make writable, `read-only` those without a write bit.
         registry: Where the command line finds the types, as `package.module:name`.
@@ -135,6 +136,7 @@ class Settings(BaseSettings):
     allowed_protocols: tuple[str, ...] = ()
     catalog: str = Field(default="", repr=False)
     cache_dir: Path | None = None
+    digest: Literal["sha256", "blake3"] = "sha256"
     link_local: Literal["auto", "read-only", "always", "off"] = "auto"
     registry: str = ""
     prefetch: Literal["on", "off"] = "on"
@@ -222,6 +224,7 @@ class Settings(BaseSettings):
             "ROOTCELLAR_ALLOWED_PROTOCOLS": json.dumps(self.allowed_protocols),
             "ROOTCELLAR_CATALOG": self.catalog,
             "ROOTCELLAR_CACHE_DIR": str(self.cache_dir),
+            "ROOTCELLAR_DIGEST": self.digest,
             "ROOTCELLAR_LINK_LOCAL": self.link_local,
             "ROOTCELLAR_REGISTRY": self.registry,
             "ROOTCELLAR_PREFETCH": self.prefetch,

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable, DigestMismatch, RootcellarError
+from rootcellar.staging.hashing import algorithm_of
 from rootcellar.staging.host_lock import locked
 from rootcellar.staging.local_copy import copy_read_only, link_or_copy
 from rootcellar.staging.scratch import Scratch, sweep_locks, sweep_scratch
@@ -291,7 +292,7 @@ def _source_name(address: Address, pin: Pin) -> str:
 
 
 def _check_copy(temp: Path, digest: Digest) -> None:
-    found = digest_file(temp)
+    found = digest_file(temp, algorithm_of(digest))
     if found != digest:
         raise DigestMismatch(
             f"the local file's bytes are {found}, not {digest}",

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Literal
 
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.cache import cache_errors
+from rootcellar.staging.hashing import algorithm_of, digest_file
 from rootcellar.staging.stores.folder import FolderStore, pin_of
 from rootcellar.staging.temp_file import create_temp
-from rootcellar.staging.transfer import digest_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
     from rootcellar.staging.digest_memory import DigestMemory
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Address
     from rootcellar.staging.workdir import Workdir
 
@@ -104,7 +105,8 @@ class LinkedInputs:
                 path.parent.rmdir()
                 return None
             # Of a clone the memory knows nothing, but of what it was made from.
-            digest = self._digest(path, found, expected)
+            algorithm = algorithm_of(expected) if expected else store.algorithm
+            digest = self._digest(path, found, algorithm)
             if expected not in (None, digest):
                 path.unlink()
                 return None
@@ -155,14 +157,13 @@ class LinkedInputs:
         path.unlink()
         return False
 
-    def _digest(self, path: Path, source: os.stat_result, expected: Digest | None) -> Digest:
-        algorithm = expected.algorithm if expected else "sha256"
+    def _digest(self, path: Path, source: os.stat_result, algorithm: Algorithm) -> Digest:
         known = self._memory.find(source, algorithm)
         if known is not None:
             return known
         since_ns = time.time_ns()
         before = path.lstat()
-        digest = digest_file(path)
+        digest = digest_file(path, algorithm)
         if _identity(path.lstat()) == _identity(before):
             self._memory.remember(source, digest, since_ns=since_ns)
         return digest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import os
 import stat
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import (
     AccessDenied,
     ObjectChanged,
@@ -20,6 +18,7 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging.hashing import Hasher
 from rootcellar.staging.stores.source_file import read_source
 from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
 from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
@@ -27,6 +26,8 @@ from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, Progress
 
 __all__ = ["FolderStore", "pin_of"]
@@ -52,6 +53,8 @@ class FolderStore:
         base: What a key is appended to for its logical URI, such as `raw://`.
         auto_mkdir: Make the folder on first use instead of raising StoreMissing.
     """
+
+    algorithm: Algorithm = "sha256"
 
     def __init__(self, base: str, root: Path, *, auto_mkdir: bool = False) -> None:
         self._base = base
@@ -102,20 +105,19 @@ class FolderStore:
         with self._errors(key):
             target = self._writable(key)
             temp = target.with_name(temp_name(target.name))
-            state, size_bytes = hashlib.sha256(), 0
+            hasher = Hasher(self.algorithm)
             try:
                 with create_temp(temp, _PUBLISHED_MODE) as writer:
                     for chunk in read_source(source, _COPY_BYTES):
                         writer.write(chunk)
-                        state.update(chunk)
-                        size_bytes += len(chunk)
+                        hasher.update(chunk)
                         if progress is not None:
                             progress.advance(len(chunk))
             except BaseException:
                 temp.unlink(missing_ok=True)
                 raise
-        digest = Digest(f"sha256:{state.hexdigest()}")
-        return PendingFolderUpload(self, key, temp, digest=digest, size_bytes=size_bytes)
+        size_bytes = hasher.size_bytes
+        return PendingFolderUpload(self, key, temp, digest=hasher.digest, size_bytes=size_bytes)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Write a hidden file and rename it."""
