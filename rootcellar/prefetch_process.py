@@ -102,6 +102,7 @@ def _opened(first: dict[str, Any]) -> Prefetcher | None:
             cache,
             room_bytes=settings.prefetch_bytes,
             floor_bytes=shutil.disk_usage(cache.root).total // _FLOOR_SHARE,
+            link_local=settings.link_local,
             shown=lambda text: scrubbed(text, settings),
         )
     except RootcellarError as error:

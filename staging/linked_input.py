@@ -8,7 +8,6 @@ its own. Neither has an entry in the cache, whose mark would change the file's t
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 import threading
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.cache import cache_errors
+from rootcellar.staging.clone import cloned
 from rootcellar.staging.hashing import algorithm_of, digest_file
 from rootcellar.staging.stores.folder import FolderStore, pin_of
 from rootcellar.staging.temp_file import create_temp
@@ -32,14 +32,13 @@ if TYPE_CHECKING:
     from rootcellar.staging.stores.store import Address
     from rootcellar.staging.workdir import Workdir
 
-__all__ = ["LinkLocal", "LinkedInput", "LinkedInputs", "may_link"]
+__all__ = ["LinkLocal", "LinkedInput", "LinkedInputs", "may_link", "will_link"]
 
 LinkLocal = Literal["auto", "read-only", "always", "off"]
 """Which inputs of folder stores are linked: what the body cannot write to or make writable, all
 without a write bit that it cannot write to, all, or none. With the last nothing is cloned either.
 """
 
-_FICLONE = 0x40049409
 _WRITE_BITS = 0o222
 
 
@@ -146,14 +145,11 @@ class LinkedInputs:
         except OSError:
             return False
         with os.fdopen(opened, "rb") as reader, create_temp(path) as writer:
-            try:
-                fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-            except OSError:
+            if not cloned(reader.fileno(), writer.fileno()):
                 self._cannot_clone.add(os.fstat(opened).st_dev)
-            else:
+            elif pin_of(os.fstat(opened)) == pin:
                 os.fchmod(writer.fileno(), 0o444)
-                if pin_of(os.fstat(opened)) == pin:
-                    return True
+                return True
         path.unlink()
         return False
 
@@ -177,6 +173,19 @@ def may_link(status: os.stat_result, path: Path, rule: LinkLocal) -> bool:
         return False
     # Its owner can give himself the right to write.
     return rule == "read-only" or status.st_uid != os.geteuid()
+
+
+def will_link(address: Address, rule: LinkLocal, folder: Path) -> bool:
+    """Tell whether an input would be linked to a place below a folder, and so needs no copy."""
+    if not isinstance(address.store, FolderStore):
+        return False
+    source = address.store.path_of(address.key)
+    try:
+        status = source.lstat()
+        is_near = status.st_dev == folder.stat().st_dev
+    except OSError:
+        return False
+    return is_near and stat.S_ISREG(status.st_mode) and may_link(status, source, rule)
 
 
 def _linked(source: Path, path: Path, pin: Pin) -> bool:

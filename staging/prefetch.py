@@ -19,6 +19,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.linked_input import will_link
 from rootcellar.staging.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.ref import Kind
     from rootcellar.staging.cache import Cache
+    from rootcellar.staging.linked_input import LinkLocal
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import Address
 
@@ -86,6 +88,7 @@ class Prefetcher:
         cache: Of this host.
         room_bytes: At most so much lies in the cache for tasks that have not begun.
         floor_bytes: So much of the cache's file system stays free.
+        link_local: As the runs'; what they will link is left alone.
         shown: Makes an error fit for a log.
     """
 
@@ -96,12 +99,14 @@ class Prefetcher:
         *,
         room_bytes: int,
         floor_bytes: int = 0,
+        link_local: LinkLocal = "auto",
         shown: Callable[[str], str] = str,
     ) -> None:
         self._stores = stores
         self._cache = cache
         self._room = room_bytes
         self._floor = floor_bytes
+        self._link_local = link_local
         self._shown = shown
         self._changed = threading.Condition()
         self._queue: deque[Upcoming] = deque()
@@ -165,6 +170,8 @@ class Prefetcher:
         if pin is None:
             return
         if upcoming.kind == "file":
+            if will_link(address, self._link_local, self._cache.root):
+                return
             # Before the cache's lock of the entry is taken: a run may wait for that.
             self._hold(upcoming, pin.size_bytes)
             watch = _Watch(self.check)

@@ -185,11 +185,13 @@ class StagingSession:
             staged = folder.stage(address, located.pin, expected=expected)
             self._folders.append((argument, staged.placed))
             return _staged_folder(located, staged, time.monotonic() - started)
-        linked = self._linked.place(
-            address, located.pin, argument=argument, name=name, expected=expected
-        )
-        if linked is not None:
-            return _staged_by_link(located, linked, time.monotonic() - started)
+        # What the cache has by this digest was checked, and need not be read again.
+        if expected is None or self._cache.find(expected, located.pin.size_bytes) is None:
+            linked = self._linked.place(
+                address, located.pin, argument=argument, name=name, expected=expected
+            )
+            if linked is not None:
+                return _staged_by_link(located, linked, time.monotonic() - started)
         cached = self._cache.fetch(address, located.pin, expected=expected, progress=self._progress)
         path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
         return StagedFile(

@@ -18,6 +18,7 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging.clone import cloned
 from rootcellar.staging.hashing import Hasher
 from rootcellar.staging.stores.source_file import read_source
 from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
@@ -108,8 +109,11 @@ class FolderStore:
             hasher = Hasher(self.algorithm)
             try:
                 with create_temp(temp, _PUBLISHED_MODE) as writer:
-                    for chunk in read_source(source, _COPY_BYTES):
-                        writer.write(chunk)
+                    # A clone keeps what it was made of, so its digest is its own.
+                    is_clone = _cloned_from(source, writer.fileno())
+                    for chunk in read_source(temp if is_clone else source, _COPY_BYTES):
+                        if not is_clone:
+                            writer.write(chunk)
                         hasher.update(chunk)
                         if progress is not None:
                             progress.advance(len(chunk))
@@ -297,6 +301,17 @@ class PendingFolderUpload:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
+
+
+def _cloned_from(source: Path, target: int) -> bool:
+    try:
+        file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False  # who reads it says why
+    try:
+        return stat.S_ISREG(os.fstat(file).st_mode) and cloned(file, target)
+    finally:
+        os.close(file)
 
 
 def _is_held(status: os.stat_result, pin: Pin) -> bool:

@@ -17,7 +17,7 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import InputModified
-from rootcellar.staging import StagingSession, linked_input
+from rootcellar.staging import StagingSession, clone, linked_input
 from rootcellar.staging.linked_input import may_link
 
 NOBODY = 12345
@@ -251,13 +251,28 @@ def test_linked_always(folder_stores, cache, tmp_path):
     assert store.stat("a").size_bytes == 7
 
 
+def share(target: int, _request: int, source: int) -> None:
+    """Stand for a file system that can share blocks: none of this machine's can."""
+    os.sendfile(target, source, 0, os.fstat(source).st_size)
+
+
+def test_output_is_cloned(folder_stores, tmp_path, monkeypatch):
+    """Where blocks can be shared, a folder store writes none of an output's bytes again."""
+    source = tmp_path / "source"
+    source.write_bytes(b"content")
+    written = []
+    monkeypatch.setattr(clone.fcntl, "ioctl", lambda *files: written.append(1) or share(*files))
+    pending = folder_stores.named("raw").upload("a", source)
+    source.write_bytes(b"CONTENT")
+    pending.publish()
+
+    assert (Digest.of(b"content"), 7, [1]) == (pending.digest, pending.size_bytes, written)
+    assert b"content" == (tmp_path / "store" / "a").read_bytes()
+
+
 def test_clone_is_a_file_of_its_own(folder_stores, cache, tmp_path, monkeypatch):
     """Where blocks can be shared the body's file is another, and its digest worked out once."""
-
-    def clone(target: int, _request: int, source: int) -> None:
-        os.sendfile(target, source, 0, os.fstat(source).st_size)
-
-    monkeypatch.setattr(linked_input.fcntl, "ioctl", clone)
+    monkeypatch.setattr(clone.fcntl, "ioctl", share)
     folder_stores.named("raw").write_small("a", b"content")
     stored = tmp_path / "store" / "a"
     os.utime(stored, ns=(1, 10**18 + 1))

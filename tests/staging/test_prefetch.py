@@ -10,6 +10,7 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging import prefetch
 from rootcellar.staging.prefetch import Prefetcher, Upcoming
 
 CONTENT = b"0123456789"
@@ -143,3 +144,16 @@ def test_stop_ends_a_download(started, put, cache, memory_stores, monkeypatch, f
 
     assert not has(cache, CONTENT)
     assert ["CACHEDIR.TAG"] == files_below(cache.root.parent)
+
+
+def test_what_will_be_linked_is_left(folder_stores, cache):
+    """An input that the run links from its folder needs no copy in the cache."""
+    folder_stores.named("raw").write_small("linked", b"linked")
+    address = folder_stores.store_for("raw://linked")
+    held = [prefetch.will_link(address, rule, cache.root) for rule in ("off", "always")]
+    prefetcher = Prefetcher(folder_stores, cache, room_bytes=100, link_local="always")
+    prefetcher.add(Upcoming("a", "raw://linked", "file"))
+    prefetcher.stop(20)
+
+    assert [False, True] == held
+    assert not has(cache, b"linked")
