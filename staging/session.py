@@ -185,13 +185,9 @@ class StagingSession:
             staged = folder.stage(address, located.pin, expected=expected)
             self._folders.append((argument, staged.placed))
             return _staged_folder(located, staged, time.monotonic() - started)
-        # What the cache has by this digest was checked, and need not be read again.
-        if expected is None or self._cache.find(expected, located.pin.size_bytes) is None:
-            linked = self._linked.place(
-                address, located.pin, argument=argument, name=name, expected=expected
-            )
-            if linked is not None:
-                return _staged_by_link(located, linked, time.monotonic() - started)
+        linked = self._linked_file(located, argument, name, expected)
+        if linked is not None:
+            return _staged_by_link(located, linked, time.monotonic() - started)
         cached = self._cache.fetch(address, located.pin, expected=expected, progress=self._progress)
         path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
         return StagedFile(
@@ -205,6 +201,18 @@ class StagingSession:
             transferred_bytes=cached.transferred_bytes,
             seconds=time.monotonic() - started,
             members=None,
+        )
+
+    def _linked_file(
+        self, located: Located, argument: str, name: str, expected: Digest | None
+    ) -> LinkedInput | None:
+        """Return the file without a copy, where that can be."""
+        # What the cache has by this digest was checked, and need not be read again.
+        if expected is not None and self._cache.find(expected, located.pin.size_bytes) is not None:
+            return None
+        address = self._stores.store_for(located.uri)
+        return self._linked.place(
+            address, located.pin, argument=argument, name=name, expected=expected
         )
 
     def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
