@@ -148,9 +148,10 @@ def test_file_replaced_in_between_is_not_linked_as_what_it_was(as_other):
         with session() as run:
             staged = stage(run)
             print(staged.path.read_bytes(), staged.digest == Digest.of(b"new"))
+            print(staged.pin == store.stat("a"))
     """)
 
-    assert shown == "b'new' True"
+    assert shown.split("\n") == ["b'new' True", "True"]
 
 
 def test_wrong_bytes_are_refused(as_other):
