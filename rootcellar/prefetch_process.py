@@ -16,11 +16,10 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from rootcellar.runtime import stores_of
+from rootcellar.runtime import Runtime
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.scrub import scrubbed
 from rootcellar.settings import Settings
-from rootcellar.staging.cache import Cache
 from rootcellar.staging.prefetch import Prefetcher, Upcoming
 
 __all__ = ["MESSAGE_BYTES", "main"]
@@ -96,12 +95,13 @@ def _opened(first: dict[str, Any]) -> Prefetcher | None:
     os.environ.update(first["settings"])
     try:
         settings = Settings.read()
-        cache = Cache(settings.cache_folder)
+        # Opens nothing but these two; the catalog stays closed.
+        runtime = Runtime(settings)
         return Prefetcher(
-            stores_of(settings),
-            cache,
+            runtime.stores,
+            runtime.cache,
             room_bytes=settings.prefetch_bytes,
-            floor_bytes=shutil.disk_usage(cache.root).total // _FLOOR_SHARE,
+            floor_bytes=shutil.disk_usage(runtime.cache.root).total // _FLOOR_SHARE,
             link_local=settings.link_local,
             shown=lambda text: scrubbed(text, settings),
         )
