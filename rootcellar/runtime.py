@@ -94,7 +94,13 @@ class Runtime:
             except CatalogError as error:
                 # Their workdirs stay, and so the next run here tries again.
                 logger.warning("Dead runs of this host could not be marked lost. %s", error)
-        return StagingSession(self.stores, self.cache, run_uid=run, progress=progress)
+        return StagingSession(
+            self.stores,
+            self.cache,
+            run_uid=run,
+            progress=progress,
+            link_local=self.settings.link_local,
+        )
 
     def sweep(self) -> tuple[str, ...]:
         """Remove what dead processes of this host left, mark their runs lost, return their uids.
@@ -121,6 +127,7 @@ def stores_of(settings: Settings) -> Stores:
         named,
         allowed_protocols=settings.allowed_protocols,
         default_folder=settings.default_folder,
+        algorithm=settings.digest,
     )
 
 

@@ -117,7 +117,13 @@ class Settings(BaseSettings):
         cache_dir: The host's cache, on a local disk.
         cache_budget: The most that the cache may hold: `200 GB`, or `80%` of the file system.
         cache_floor: What it leaves free of the file system.
+        digest: The algorithm of new digests; those there are stay what they are.
+        link_local: Which inputs of folder stores are linked into workdirs instead of copied: `auto`
+            are those that a body cannot make writable, `read-only` those without a write bit.
         registry: Where the command line finds the types, as `package.module:name`.
+        prefetch: Whether a worker brings the inputs of messages it has reserved into the cache
+            while other tasks run.
+        prefetch_bytes: At most so much for tasks that have not begun.
         progress: `auto` is a bar on a terminal and a log line elsewhere.
         git_commit: For images without a repository: the commit the code was built from, with
             `-dirty` at the end if the tree differed from it.
@@ -135,7 +141,11 @@ class Settings(BaseSettings):
     cache_dir: Path | None = None
     cache_budget: str = "80%"
     cache_floor: str = "2%"
+    digest: Literal["sha256", "blake3"] = "sha256"
+    link_local: Literal["auto", "read-only", "always", "off"] = "auto"
     registry: str = ""
+    prefetch: Literal["on", "off"] = "on"
+    prefetch_bytes: int = Field(default=8 * 1024**3, ge=0)
     progress: Literal["auto", "bar", "log", "off"] = "auto"
     git_commit: str = ""
     image: str = ""
@@ -229,7 +239,11 @@ class Settings(BaseSettings):
             "ROOTCELLAR_CACHE_DIR": str(self.cache_dir),
             "ROOTCELLAR_CACHE_BUDGET": self.cache_budget,
             "ROOTCELLAR_CACHE_FLOOR": self.cache_floor,
+            "ROOTCELLAR_DIGEST": self.digest,
+            "ROOTCELLAR_LINK_LOCAL": self.link_local,
             "ROOTCELLAR_REGISTRY": self.registry,
+            "ROOTCELLAR_PREFETCH": self.prefetch,
+            "ROOTCELLAR_PREFETCH_BYTES": str(self.prefetch_bytes),
             "ROOTCELLAR_PROGRESS": self.progress,
             "ROOTCELLAR_GIT_COMMIT": self.git_commit,
             "ROOTCELLAR_IMAGE": self.image,

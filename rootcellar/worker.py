@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["install", "uninstall"]
 
 _PREVIOUS = "rootcellar_previous_task_cls"
+_PREFETCH = "rootcellar.prefetch:Prefetch"
+"""By name, so that only workers import it."""
 
 
 def install(
@@ -62,6 +64,7 @@ def install(
     app.__dict__.pop("Task", None)  # a cached property, made from task_cls
     installation = Installation(registry, policy=policy or RetryPolicy(), settings=settings)
     setattr(app, ATTRIBUTE, installation)
+    app.steps["consumer"].add(_PREFETCH)
     return installation
 
 
@@ -73,6 +76,7 @@ def uninstall(app: Celery) -> None:
     app.__dict__.pop("Task", None)
     delattr(app, _PREVIOUS)
     delattr(app, ATTRIBUTE)
+    app.steps["consumer"].discard(_PREFETCH)
 
 
 def _staging_class(task_cls: Any) -> type[ArtifactTask]:

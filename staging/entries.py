@@ -12,18 +12,18 @@ import stat
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.staging.epoch import is_mark, mark, mark_ns, note_release
-from rootcellar.staging.transfer import digest_file
+from rootcellar.staging.hashing import Algorithm, algorithm_of, digest_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Entries", "Entry", "EntryState", "state_of"]
 
-_HASHABLE = frozenset({"sha256"})
+_HASHABLE = frozenset(get_args(Algorithm))
 
 
 class EntryState(Enum):
@@ -124,7 +124,7 @@ class Entries:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or digest.algorithm not in _HASHABLE:
             return False
-        found = digest_file(Path(path))
+        found = digest_file(Path(path), algorithm_of(digest))
         note_release(path, status.st_atime_ns)  # that we read it is no use of it
         # Written to while it was read: the time is then not a mark any more, and stays so.
         if found != digest or not is_mark(os.lstat(path).st_mtime_ns):

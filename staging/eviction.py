@@ -234,7 +234,7 @@ class Evictor:
 
     def _lacks_inodes(self) -> bool:
         status = os.statvfs(self._away)
-        return 0 < status.f_files and status.f_favail < max(_LEAST, status.f_files // 100)
+        return status.f_files > 0 and status.f_favail < max(_LEAST, status.f_files // 100)
 
     def _remove(self, digest: Digest) -> int | None:
         name = f"{digest.algorithm}-{digest.hex}"

@@ -12,16 +12,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import StoreError
 from rootcellar.schemas.manifest_text import Line
+from rootcellar.staging.hashing import digest_bytes, digest_file
 from rootcellar.staging.output import VERSION_ROOT, unsteady
 from rootcellar.staging.pipeline import pipelined
-from rootcellar.staging.transfer import digest_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
     from rootcellar.staging.output import Output
     from rootcellar.staging.stores.store import Address, Progress, Store
@@ -110,7 +110,7 @@ class FolderUpload:
         if content is None:
             digest, pin, moved = self._send_large(name, key, status)
         else:
-            digest = Digest.of(content)
+            digest = digest_bytes(content, self._store.algorithm)
             copied = self._copied(digest, key)
             moved = 0 if copied else len(content)
             pin = copied or self._store.write_small(key, content)
@@ -172,7 +172,7 @@ class FolderUpload:
     def _send_large(self, name: str, key: str, status: os.stat_result) -> tuple[Digest, Pin, int]:
         path = self.output.path / name
         if self.earlier:
-            digest = digest_file(path)
+            digest = digest_file(path, self._store.algorithm)
             if copied := self._copied(digest, key):
                 return digest, copied, 0
         pending = self._store.upload(key, path, self._progress)

@@ -13,7 +13,7 @@ from rootcellar.staging.pipeline import check_stopped
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Algorithm", "Hasher", "digest_file"]
+__all__ = ["Algorithm", "Hasher", "algorithm_of", "digest_bytes", "digest_file"]
 
 Algorithm = Literal["sha256", "blake3"]
 
@@ -73,6 +73,18 @@ def digest_file(path: Path, algorithm: Algorithm = "sha256") -> Digest:
     finally:
         os.close(file)
     return hasher.digest
+
+
+def digest_bytes(content: bytes, algorithm: Algorithm = "sha256") -> Digest:
+    """Return the digest of bytes."""
+    hasher = Hasher(algorithm)
+    hasher.update(content)
+    return hasher.digest
+
+
+def algorithm_of(digest: Digest) -> Algorithm:
+    """Return what checks a digest, whatever new ones are made by."""
+    return "blake3" if digest.algorithm == "blake3" else "sha256"
 
 
 def _blake3() -> Any:

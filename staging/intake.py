@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import DigestMismatch
+from rootcellar.staging.hashing import algorithm_of, digest_file
 from rootcellar.staging.local_copy import copy_read_only
 from rootcellar.staging.scratch import Scratch
-from rootcellar.staging.transfer import digest_file, download
+from rootcellar.staging.transfer import download
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,7 +267,7 @@ class _Drawn:
 
 
 def _check_copy(temp: Path, digest: Digest) -> None:
-    found = digest_file(temp)
+    found = digest_file(temp, algorithm_of(digest))
     if found != digest:
         raise DigestMismatch(
             f"the local file's bytes are {found}, not {digest}",

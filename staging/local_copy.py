@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 from pathlib import Path
 
+from rootcellar.staging.clone import cloned
 from rootcellar.staging.temp_file import create_temp
 
 __all__ = ["NO_LINK", "copy_read_only"]
@@ -15,7 +15,6 @@ __all__ = ["NO_LINK", "copy_read_only"]
 NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
 """Another file system; ext4's 65,000 links; protected links to another user's file; no links."""
 
-_FICLONE = 0x40049409
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -26,8 +25,6 @@ def copy_read_only(source: str, target: str) -> None:
     """
     file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(file, "rb") as reader, create_temp(Path(target)) as writer:
-        try:
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-        except OSError:
+        if not cloned(reader.fileno(), writer.fileno()):
             shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
         os.fchmod(writer.fileno(), 0o444)

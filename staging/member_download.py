@@ -6,7 +6,6 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import (
     ArtifactNotFound,
     DigestMismatch,
@@ -14,6 +13,7 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging.hashing import algorithm_of, digest_bytes
 from rootcellar.staging.pipeline import check_stopped
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def read_member(folder: Address, key: str, line: Line) -> bytes:
             continue
         except ObjectChanged:
             content = b""
-        if Digest.of(content) == line.digest:
+        if digest_bytes(content, algorithm_of(line.digest)) == line.digest:
             return content
         if tried:
             break

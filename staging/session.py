@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import CacheUnusable, InputModified
 from rootcellar.staging.folder_input import FolderInput, StagedFolder, pin_of_folder
+from rootcellar.staging.linked_input import LinkedInputs
 from rootcellar.staging.publication import Publication, Published
 from rootcellar.staging.streaming import Streams
 from rootcellar.staging.transfer import digest_file
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.ref import Kind, Pin
     from rootcellar.staging.cache import Cache
     from rootcellar.staging.handover import Handover
+    from rootcellar.staging.linked_input import LinkedInput, LinkLocal
     from rootcellar.staging.output import Output
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import TotalProgress
@@ -83,15 +85,23 @@ class StagingSession:
         cache: Of this host.
         run_uid: Names the workdir; each run has its own.
         progress: Hears of all transfers.
+        link_local: Whether inputs of folder stores are linked instead of copied.
     """
 
     def __init__(
-        self, stores: Stores, cache: Cache, *, run_uid: str, progress: TotalProgress | None = None
+        self,
+        stores: Stores,
+        cache: Cache,
+        *,
+        run_uid: str,
+        progress: TotalProgress | None = None,
+        link_local: LinkLocal = "auto",
     ) -> None:
         self._stores = stores
         self._cache = cache
         self._run_uid = run_uid
         self._progress = progress
+        self._link_local = link_local
         self._publication = Publication(stores, progress)
 
     def __enter__(self) -> Self:
@@ -99,6 +109,7 @@ class StagingSession:
         self._workdir = Workdir(self._cache, self._run_uid)
         self._cache = self._cache.within(self._workdir.path / ASIDE)
         self._streams = Streams(self._cache)
+        self._linked = LinkedInputs(self._workdir, self._cache.root, self._link_local)
         return self
 
     def __exit__(
@@ -180,7 +191,15 @@ class StagingSession:
             staged = folder.stage(address, located.pin, expected=expected)
             self.expect(staged.transferred_bytes - staged.size_bytes)
             return _staged_folder(located, staged, time.monotonic() - started)
-        cached = self._cache.fetch(address, located.pin, expected=expected, progress=self._progress)
+        pin, cached = located.pin, self._cache.known(address, located.pin, expected)
+        if cached is None:
+            linked = self._linked.place(
+                address, pin, argument=argument, name=name, expected=expected
+            )
+            if linked is not None:
+                self.expect(-linked.size_bytes)
+                return _staged_by_link(located, linked, time.monotonic() - started)
+            cached = self._cache.fetch(address, pin, expected=expected, progress=self._progress)
         path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
         if cached.hit:
             self.expect(-cached.size_bytes)
@@ -237,10 +256,11 @@ class StagingSession:
         modified = self._workdir.modified_inputs()
         for placed in modified:
             self._cache.forget(placed.digest)
-        if modified:
-            arguments = ", ".join(sorted({placed.argument for placed in modified}))
+        arguments = {placed.argument for placed in modified}
+        arguments |= {linked.argument for linked in self._linked.modified()}
+        if arguments:
             raise InputModified(
-                f"the body changed files of its inputs: {arguments}",
+                f"the body changed files of its inputs: {', '.join(sorted(arguments))}",
                 remedy="Copy an input into the temporary folder before changing it",
             )
 
@@ -304,6 +324,22 @@ class StagingSession:
         except CacheUnusable as error:
             # What ended the run is worth more than this, and the next sweep removes the rest.
             _log.warning("A workdir could not be removed. %s", error)
+
+
+def _staged_by_link(located: Located, linked: LinkedInput, seconds: float) -> StagedFile:
+    return StagedFile(
+        uri=located.uri,
+        kind="file",
+        path=linked.path,
+        digest=linked.digest,
+        size_bytes=linked.size_bytes,
+        pin=located.pin,
+        hit=True,
+        transferred_bytes=0,
+        seconds=seconds,
+        members=None,
+        hits=1,
+    )
 
 
 def _staged_folder(located: Located, staged: StagedFolder, seconds: float) -> StagedFile:

@@ -15,7 +15,7 @@ from rootcellar.schemas.errors import (
     ObjectChanged,
     StoreUnavailable,
 )
-from rootcellar.staging.hashing import Hasher, digest_file
+from rootcellar.staging.hashing import Hasher, algorithm_of, digest_file
 from rootcellar.staging.local_space import preallocate
 from rootcellar.staging.pipeline import check_stopped, is_at_work, pipelined
 from rootcellar.staging.temp_file import create_temp, temp_name
@@ -59,7 +59,7 @@ def download(
     *,
     pin: Pin,
     expected: Digest | None = None,
-    algorithm: Algorithm = "sha256",
+    algorithm: Algorithm | None = None,
     progress: Progress | None = None,
 ) -> Downloaded:
     """Copy one object to `target`, read-only.
@@ -79,7 +79,7 @@ def download(
             `expected` spares a request for the state.
         expected: Refuse other bytes. A replaced object is then read again only if its size is
             still the same.
-        algorithm: Of the digest, if none is expected.
+        algorithm: Of the digest, if none is expected; the store's if left out.
         progress: Hears of every range, in this thread.
 
     Raises:
@@ -90,7 +90,9 @@ def download(
         OSError: The file system of `target` failed, or is full.
     """
     held = _held(address, pin, expected)
-    wanted = _Wanted(address, target, expected, algorithm, progress)
+    if expected is not None:
+        algorithm = algorithm_of(expected)
+    wanted = _Wanted(address, target, expected, algorithm or address.store.algorithm, progress)
     for _ in range(1 + _RESTARTS):
         try:
             done = _download_pinned(wanted, held)
@@ -197,7 +199,7 @@ def _pin_now(address: Address, wanted: Pin, expected: Digest | None) -> Pin:
 def _download_pinned(wanted: _Wanted, pin: Pin) -> Downloaded:
     target, expected = wanted.target, wanted.expected
     temp = target.with_name(temp_name(target.name))
-    hasher = Hasher(wanted.algorithm if expected is None else _algorithm_of(expected))
+    hasher = Hasher(wanted.algorithm)
     counted = _Counted(wanted.progress)
     try:
         with create_temp(temp) as file:
@@ -211,10 +213,6 @@ def _download_pinned(wanted: _Wanted, pin: Pin) -> Downloaded:
         counted.take_back()
         raise
     return Downloaded(digest, hasher.size_bytes, pin)
-
-
-def _algorithm_of(digest: Digest) -> Algorithm:
-    return "blake3" if digest.algorithm == "blake3" else "sha256"
 
 
 def _ranges(size_bytes: int) -> Iterator[_Range]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress
 
 __all__ = ["CLIENT_OPTIONS", "RETRY_OPTIONS", "CloudStore"]
@@ -61,6 +62,8 @@ class CloudStore:
         base: What a key is appended to for its logical URI, such as `raw://`.
         make: Returns obstore's object for the bucket, or its prefix, in a process.
     """
+
+    algorithm: Algorithm = "sha256"
 
     # obstore's threads do not survive a fork, and in the child its calls would never end.
     _began_in = 0

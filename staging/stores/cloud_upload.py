@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Progress
 
 __all__ = ["CloudUpload", "SmallCloudUpload"]
@@ -33,6 +34,8 @@ _MAX_PARTS = 10_000
 
 class Service(Protocol):
     """What an upload needs of its store."""
+
+    algorithm: Algorithm
 
     @property
     def service(self) -> Any: ...
@@ -51,7 +54,7 @@ class CloudUpload:
         self._store = store
         self._key = key
         self._writer: Any = None
-        self._hasher = Hasher()
+        self._hasher = Hasher(store.algorithm)
 
     @property
     def digest(self) -> Digest:

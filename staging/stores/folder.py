@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import os
 import stat
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import (
     AccessDenied,
     ObjectChanged,
@@ -20,6 +18,8 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging.clone import cloned
+from rootcellar.staging.hashing import Hasher
 from rootcellar.staging.stores.source_file import read_source
 from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
 from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
@@ -27,13 +27,16 @@ from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, Progress
 
-__all__ = ["FolderStore"]
+__all__ = ["FolderStore", "pin_of"]
 
 _log = logging.getLogger(__name__)
 _COPY_BYTES = 1024 * 1024
-_PUBLISHED_MODE = 0o644
+_PUBLISHED_MODE = 0o444
+"""A published file is replaced, never changed: so it can be linked, and no hand slips."""
 _NOTHING_THERE = (FileNotFoundError, NotADirectoryError)
 _NOT_A_PLACE = {errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -51,6 +54,8 @@ class FolderStore:
         base: What a key is appended to for its logical URI, such as `raw://`.
         auto_mkdir: Make the folder on first use instead of raising StoreMissing.
     """
+
+    algorithm: Algorithm = "sha256"
 
     def __init__(self, base: str, root: Path, *, auto_mkdir: bool = False) -> None:
         self._base = base
@@ -78,7 +83,7 @@ class FolderStore:
                     status = self._path(key).lstat()
                 except _NOTHING_THERE:
                     return None
-            return _pin(status) if stat.S_ISREG(status.st_mode) else None
+            return pin_of(status) if stat.S_ISREG(status.st_mode) else None
 
     def _status(self, key: str) -> os.stat_result | None:
         """Return the state of what is at a key if no link leads there; None where `_path` decides.
@@ -119,20 +124,22 @@ class FolderStore:
         with self._errors(key):
             target = self._writable(key)
             temp = target.with_name(temp_name(target.name))
-            state, size_bytes = hashlib.sha256(), 0
+            hasher = Hasher(self.algorithm)
             try:
                 with create_temp(temp, _PUBLISHED_MODE) as writer:
-                    for chunk in read_source(source, _COPY_BYTES):
-                        writer.write(chunk)
-                        state.update(chunk)
-                        size_bytes += len(chunk)
+                    # A clone keeps what it was made of, so its digest is its own.
+                    is_clone = _cloned_from(source, writer.fileno())
+                    for chunk in read_source(temp if is_clone else source, _COPY_BYTES):
+                        if not is_clone:
+                            writer.write(chunk)
+                        hasher.update(chunk)
                         if progress is not None:
                             progress.advance(len(chunk))
             except BaseException:
                 temp.unlink(missing_ok=True)
                 raise
-        digest = Digest(f"sha256:{state.hexdigest()}")
-        return PendingFolderUpload(self, key, temp, digest=digest, size_bytes=size_bytes)
+        size_bytes = hasher.size_bytes
+        return PendingFolderUpload(self, key, temp, digest=hasher.digest, size_bytes=size_bytes)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Write a hidden file and rename it."""
@@ -151,7 +158,7 @@ class FolderStore:
         """Rename a hidden file to its final name and return its state."""
         with self._errors(key):
             # From the temporary name: under the final one it may be another's a moment later.
-            pin = _pin(temp.lstat())
+            pin = pin_of(temp.lstat())
             temp.replace(target or self._path(key))
             return pin
 
@@ -210,20 +217,31 @@ class FolderStore:
         except _NOTHING_THERE as error:
             raise self._changed(key) from error
         try:
-            if not _is_held(pin, _pin(os.fstat(file))):
+            if not _is_held(pin, pin_of(os.fstat(file))):
                 raise self._changed(key)
             yield file
-            if not _is_held(pin, _pin(os.fstat(file))):
+            if not _is_held(pin, pin_of(os.fstat(file))):
                 raise self._changed(key)
         finally:
             os.close(file)
+
+    def path_of(self, key: str) -> Path:
+        """Return where the file is on this host, links followed, whether it is there or not.
+
+        For those who would link it; never shown to anyone.
+
+        Raises:
+            AccessDenied: A link leads out of the store.
+        """
+        with self._errors(key):
+            return self._path(key)
 
     def _stat_listed(self, path: str) -> Pin | None:
         try:
             status = os.lstat(path)
         except _NOTHING_THERE:
             return None
-        return _pin(status) if stat.S_ISREG(status.st_mode) else None
+        return pin_of(status) if stat.S_ISREG(status.st_mode) else None
 
     def _checked_root(self) -> Path:
         if self._auto_mkdir:
@@ -317,7 +335,19 @@ class PendingFolderUpload:
             _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
 
 
-def _pin(status: os.stat_result) -> Pin:
+def _cloned_from(source: Path, target: int) -> bool:
+    try:
+        file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False  # who reads it says why
+    try:
+        return stat.S_ISREG(os.fstat(file).st_mode) and cloned(file, target)
+    finally:
+        os.close(file)
+
+
+def pin_of(status: os.stat_result) -> Pin:
+    """Return the pin of a file whose status this is."""
     etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
     return Pin(size_bytes=status.st_size, etag=etag)
 

@@ -6,7 +6,6 @@ are given and are never called here; its listings and instances are not cached.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.registry import known_implementations
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import (
     AccessDenied,
     ObjectChanged,
@@ -26,6 +24,7 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging.hashing import Hasher
 from rootcellar.staging.stores.source_file import read_source
 from rootcellar.staging.stores.store import Listed, chunks_of
 from rootcellar.staging.temp_file import is_temp_name, temp_name
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, Progress
 
 __all__ = ["GenericStore"]
@@ -58,6 +59,8 @@ class GenericStore:
     with the etag or time that the protocol reports; one that reports neither is held by size only.
     Errors that a protocol's client library does not derive from OSError pass unchanged.
     """
+
+    algorithm: Algorithm = "sha256"
 
     def __init__(self, base: str, url: str, options: Mapping[str, Any]) -> None:
         self._base = base
@@ -119,22 +122,21 @@ class GenericStore:
     ) -> PendingGenericUpload:
         """Write the file under a hidden name beside its final one."""
         temp = self._temp(key)
-        state, size_bytes = hashlib.sha256(), 0
+        hasher = Hasher(self.algorithm)
         try:
             with self._errors(key):
                 self._make_parent(key)
                 with self._fs.open(temp, "wb") as writer:
                     for chunk in read_source(source, _COPY_BYTES):
                         writer.write(chunk)
-                        state.update(chunk)
-                        size_bytes += len(chunk)
+                        hasher.update(chunk)
                         if progress is not None:
                             progress.advance(len(chunk))
         except BaseException:
             self.remove_temp(key, temp)
             raise
-        digest = Digest(f"sha256:{state.hexdigest()}")
-        return PendingGenericUpload(self, key, temp, digest=digest, size_bytes=size_bytes)
+        size_bytes = hasher.size_bytes
+        return PendingGenericUpload(self, key, temp, digest=hasher.digest, size_bytes=size_bytes)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Write a hidden object and rename it."""

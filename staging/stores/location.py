@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from rootcellar.schemas.errors import InvalidKey, SettingsError, StoreMissing
 from rootcellar.schemas.manifest import check_member_path
+from rootcellar.staging.hashing import Hasher
 from rootcellar.staging.stores.folder import FolderStore
 from rootcellar.staging.stores.store import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Store
 
 __all__ = ["StoreLocation", "Stores"]
@@ -73,6 +75,10 @@ class Stores:
         locations: Each name once.
         allowed_protocols: Schemes that are no store and may stand in a URI, such as `s3`.
         default_folder: If given, a name that is neither is a folder below this one.
+        algorithm: Of new digests. Whatever has one is checked by its own.
+
+    Raises:
+        SettingsError: The algorithm's package is not installed.
     """
 
     def __init__(
@@ -81,7 +87,10 @@ class Stores:
         *,
         allowed_protocols: Iterable[str] = (),
         default_folder: Path | None = None,
+        algorithm: Algorithm = "sha256",
     ) -> None:
+        Hasher(algorithm)
+        self._algorithm = algorithm
         self._locations = {location.name: location for location in locations}
         self._allowed = frozenset(allowed_protocols)
         self._default_folder = default_folder
@@ -97,11 +106,12 @@ class Stores:
         *,
         allowed_protocols: Iterable[str] = (),
         default_folder: Path | None = None,
+        algorithm: Algorithm = "sha256",
     ) -> Stores:
         """Return the stores of a mapping from name to URL, or to `url` and `options`.
 
         Raises:
-            SettingsError: See StoreLocation.
+            SettingsError: See StoreLocation; or the algorithm's package is not installed.
         """
         locations = (
             StoreLocation(name=name, **value)
@@ -109,7 +119,12 @@ class Stores:
             else StoreLocation(name=name, url=value)
             for name, value in stores.items()
         )
-        return cls(locations, allowed_protocols=allowed_protocols, default_folder=default_folder)
+        return cls(
+            locations,
+            allowed_protocols=allowed_protocols,
+            default_folder=default_folder,
+            algorithm=algorithm,
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -156,7 +171,9 @@ class Stores:
     def _open(self, base: str, location: StoreLocation) -> Store:
         # Two threads may both open one; either serves.
         if base not in self._opened:
-            self._opened[base] = _open(base, location)
+            store = _open(base, location)
+            store.algorithm = self._algorithm
+            self._opened[base] = store
         return self._opened[base]
 
     def _missing(self, name: str, uri: str) -> StoreMissing:

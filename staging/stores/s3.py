@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress
 
 __all__ = ["S3Store"]
@@ -58,6 +59,8 @@ class S3Store:
         place: `bucket` or `bucket/prefix`.
         options: Of `s3fs.S3FileSystem`.
     """
+
+    algorithm: Algorithm = "sha256"
 
     def __init__(self, base: str, place: str, options: Mapping[str, Any]) -> None:
         self._base = base

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.s3_connection import BucketConnection
     from rootcellar.staging.stores.s3_options import DirectOptions
     from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress
@@ -45,6 +46,8 @@ class DirectS3Store:
         base: What a key is appended to for its logical URI, such as `raw://`.
         place: `bucket` or `bucket/prefix`.
     """
+
+    algorithm: Algorithm = "sha256"
 
     def __init__(self, base: str, place: str, options: DirectOptions) -> None:
         self._base = base

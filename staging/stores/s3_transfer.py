@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.sax.saxutils import escape
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import DigestMismatch, StoreError, StoreUnavailable
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.hashing import Hasher
+from rootcellar.staging.hashing import Hasher, algorithm_of, digest_bytes
 from rootcellar.staging.pipeline import finishing, pipelined
 from rootcellar.staging.stores.s3_connection import tree_of
 from rootcellar.staging.stores.source_file import open_source, read_source, written_at
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.s3_connection import Asked, BucketConnection
     from rootcellar.staging.stores.store import Progress
 
@@ -44,6 +45,8 @@ _MD5_DIGITS = 32
 class Bucket(Protocol):
     """What an upload needs of its store."""
 
+    algorithm: Algorithm
+
     @property
     def parallel(self) -> int: ...
 
@@ -59,6 +62,8 @@ class Bucket(Protocol):
 
 class SmallTarget(Protocol):
     """What a small upload needs of its store."""
+
+    algorithm: Algorithm
 
     def uri(self, key: str) -> str: ...
 
@@ -77,7 +82,7 @@ class SmallUpload:
         self._progress = progress
         content = b"".join(read_source(source, SMALL_BYTES))
         self._kept = content if len(content) <= _KEPT_BYTES else None
-        self.digest = Digest.of(content)
+        self.digest = digest_bytes(content, bucket.algorithm)
         self.size_bytes = len(content)
 
     @staticmethod
@@ -90,7 +95,7 @@ class SmallUpload:
         content = self._kept
         if content is None:
             content = b"".join(read_source(self._source, SMALL_BYTES))
-            if Digest.of(content) != self.digest:
+            if digest_bytes(content, algorithm_of(self.digest)) != self.digest:
                 raise _written_to(self._bucket.uri(self._key))
         pin = self._bucket.write_small(self._key, content)
         self._kept = None
@@ -118,7 +123,7 @@ class DirectUpload:
         self._key = key
         self._upload_id = ""
         self._parts: list[_Part] = []
-        self._hasher = Hasher()
+        self._hasher = Hasher(bucket.algorithm)
 
     @property
     def digest(self) -> Digest:

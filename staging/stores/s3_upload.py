@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import DigestMismatch, StoreError
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging.hashing import Hasher, algorithm_of, digest_bytes
 from rootcellar.staging.pipeline import finishing
 from rootcellar.staging.stores.source_file import read_source
 
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Progress
 
 __all__ = ["PART_BYTES", "Bucket", "HeldUpload", "MultipartUpload", "pin_of"]
@@ -31,6 +32,8 @@ _MAX_PARTS = 10_000
 
 class Bucket(Protocol):
     """What an upload needs of its store."""
+
+    algorithm: Algorithm
 
     def uri(self, key: str) -> str: ...  # noqa: D102 (as Store's)
 
@@ -48,7 +51,7 @@ class HeldUpload:
         self._source = source
         self._progress = progress
         content = b"".join(read_source(source, PART_BYTES))
-        self.digest = Digest.of(content)
+        self.digest = digest_bytes(content, bucket.algorithm)
         self.size_bytes = len(content)
 
     @staticmethod
@@ -60,7 +63,7 @@ class HeldUpload:
         """Send the file, if it is still what was read first."""
         content = b"".join(read_source(self._source, PART_BYTES))
         uri = self._bucket.uri(self._key)
-        if Digest.of(content) != self.digest:
+        if digest_bytes(content, algorithm_of(self.digest)) != self.digest:
             raise DigestMismatch(
                 "the local file was changed while it was published",
                 "",
@@ -88,13 +91,13 @@ class MultipartUpload:
         self._target = {"Key": bucket.full_key(key)}
         self._upload_id = ""
         self._parts: list[dict[str, Any]] = []
-        self._state = hashlib.sha256()
+        self._hasher = Hasher(bucket.algorithm)
         self.size_bytes = 0
 
     @property
     def digest(self) -> Digest:
         """Of the parts sent so far."""
-        return Digest(f"sha256:{self._state.hexdigest()}")
+        return self._hasher.digest
 
     def transfer(self, progress: Progress | None) -> None:
         """Send all parts, one after another."""
@@ -142,7 +145,7 @@ class MultipartUpload:
             Body=part,
         )
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-        self._state.update(part)
+        self._hasher.update(part)
         self.size_bytes += len(part)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.hashing import Algorithm
 
 __all__ = [
     "CHUNK_BYTES",
@@ -94,7 +95,12 @@ class Store(Protocol):
 
     Every method may raise AccessDenied, StoreMissing or StoreUnavailable; each error names the
     logical URI and never where the store really is.
+
+    Attributes:
+        algorithm: Of new digests of its objects.
     """
+
+    algorithm: Algorithm
 
     @property
     def parallel(self) -> int:

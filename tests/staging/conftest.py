@@ -152,6 +152,7 @@ class Meddled:
     before_read: Callable[[int], None] = lambda _: None
     alter: Callable[[bytes], bytes] = lambda content: content
     reads: list[tuple[int, int]] = field(default_factory=list)
+    algorithm: str = "sha256"
     parallel: int = 1
 
     def uri(self, key: str) -> str:

@@ -222,7 +222,7 @@ def test_published_files_take_the_umask(folder_stores, tmp_path):
     umask = os.umask(0)
     os.umask(umask)
 
-    assert 0o644 & ~umask == (tmp_path / "store" / "a").stat().st_mode & 0o777
+    assert 0o444 & ~umask == (tmp_path / "store" / "a").stat().st_mode & 0o777
 
 
 def all_of(store, tmp_path):
