@@ -26,7 +26,7 @@ from rootcellar.schemas.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Worker", "app_named", "folder_worker_command", "pointed", "running_worker"]
+__all__ = ["Worker", "app_named", "folder_worker_command", "main", "pointed", "running_worker"]
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -192,7 +192,3 @@ def main(arguments: Sequence[str]) -> None:
     app = app_named(arguments[0])
     app.conf.update(broker_options(Path(arguments[1])))
     app.worker_main(["worker", *arguments[2:]])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
