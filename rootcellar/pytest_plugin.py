@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.catalog import Catalog
     from rootcellar.settings import Settings, StoreSettings
-    from rootcellar.testing import Worker
+    from rootcellar.testing import FaultProxy, Worker
 
 __all__: list[str] = []
 
 _KINDS = ("folder", "memory", "s3")
 _OPTION = "rootcellar_store"
+_FAULTS = "rootcellar_faults"
 _PREFIX = "ROOTCELLAR_"
 
 
@@ -56,6 +57,19 @@ def rootcellar_s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
+def rootcellar_faults(rootcellar_s3_server: str) -> Iterator[FaultProxy]:
+    """A proxy before this test's S3 store, which lets go wrong what the test asks for.
+
+    A test that asks for it has its stores in S3. Ask for it before or beside
+    `rootcellar_settings`, in any order.
+    """
+    from rootcellar.testing import FaultProxy  # noqa: PLC0415
+
+    with FaultProxy(rootcellar_s3_server) as proxy:
+        yield proxy
+
+
+@pytest.fixture
 def rootcellar_store(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Callable[[str], StoreSettings]:
@@ -75,6 +89,8 @@ def rootcellar_store(
         return lambda name: StoreSettings(url=f"memory://{space}/{name}")
     endpoint = request.getfixturevalue("rootcellar_s3_server")
     bucket = _new_bucket(endpoint)
+    if _FAULTS in request.fixturenames:
+        endpoint = request.getfixturevalue(_FAULTS).url
     options = {
         "endpoint_url": endpoint,
         "key": "testing",
@@ -87,10 +103,15 @@ def rootcellar_store(
 def _kind(request: pytest.FixtureRequest) -> str:
     marker = request.node.get_closest_marker(_OPTION)
     chosen = getattr(request, "param", None)
+    faults = _FAULTS in request.fixturenames
+    if chosen is None and marker and marker.args:
+        chosen = marker.args[0]
     if chosen is None:
-        chosen = marker.args[0] if marker and marker.args else request.config.getini(_OPTION)
+        chosen = "s3" if faults else request.config.getini(_OPTION)
     if chosen not in _KINDS:
         raise pytest.UsageError(f"{_OPTION} is one of {', '.join(_KINDS)}, not {chosen!r}")
+    if faults and chosen != "s3":
+        raise pytest.UsageError(f"{_FAULTS} stands before s3 only, and {_OPTION} is {chosen!r}")
     return str(chosen)
 
 
