@@ -7,6 +7,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    FlexibleChecksumError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -18,7 +19,7 @@ from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
 
-from rootcellar.schemas.errors import StoreError
+from rootcellar.schemas.errors import StoreError, StoreUnavailable
 from rootcellar.staging.stores.s3_answers import no_credentials, of_answer, unreachable
 
 __all__ = ["translated"]
@@ -51,6 +52,8 @@ def translated(error: BaseException, uri: str) -> BaseException:
         return no_credentials(uri)
     if isinstance(error, _NO_CONNECTION):
         return unreachable(error, uri)
+    if isinstance(error, FlexibleChecksumError):
+        return StoreUnavailable("its bytes were damaged on the way", "", uri, "Try again")
     if isinstance(error, BotoCoreError):
         problem = f"the request could not be made: {type(error).__name__}"
         return StoreError(problem, "", uri, "Check the store's URL and options in the settings")
