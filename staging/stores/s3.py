@@ -208,6 +208,8 @@ class S3Store:
             self._connected = s3fs.S3FileSystem(
                 skip_instance_cache=True, use_listings_cache=False, **self._options
             )
+            # Its own retries multiply those of the client below and of the downloads above.
+            self._connected.retries = 1
             self._pid = os.getpid()
         return self._connected
 
