@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -46,6 +47,7 @@ class Exchange:
     head: Head
     fault: Fault = NO_FAULT
     ended: bool = False
+    _started: float = field(default_factory=time.monotonic)
     _told: int = 0
     _sent: int = 0
     _received: int = 0
@@ -67,6 +69,7 @@ class Exchange:
             sent_bytes=self._sent,
             received_bytes=self._received,
             fault=self.fault.name,
+            started=self._started,
             ended=self.ended,
         )
 

@@ -20,6 +20,7 @@ class ProxiedRequest:
         sent_bytes: Of the request's body, that came from the client.
         received_bytes: Of the reply's body, that went to the client.
         fault: The name of the fault that was done to it, or empty.
+        started: When it came, in seconds of `time.monotonic`.
         ended: Nothing more will happen.
     """
 
@@ -32,4 +33,5 @@ class ProxiedRequest:
     sent_bytes: int
     received_bytes: int
     fault: str
+    started: float
     ended: bool
