@@ -227,7 +227,7 @@ class _Connection:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if endpoint.tls is None:
                 # The kernel's own timeouts: Python's would add a call to every call.
-                limit = struct.pack("ll", int(endpoint.timeout_seconds), 0)
+                limit = _timeval(endpoint.timeout_seconds)
                 raw.settimeout(None)
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
@@ -372,6 +372,12 @@ class _Connection:
         if self._body is None:
             self._body = memoryview(bytearray(_BODY_BUFFER_BYTES))
         return self._body
+
+
+def _timeval(seconds: float) -> bytes:
+    # No time at all would mean for ever.
+    micros = max(1, round(seconds * 1_000_000))
+    return struct.pack("ll", micros // 1_000_000, micros % 1_000_000)
 
 
 @contextmanager
