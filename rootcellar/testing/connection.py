@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
-_POLL_SECONDS = 0.02
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -27,6 +26,7 @@ class Connection:
         reader: What the peer sends.
         broken: Nothing can be sent any more.
         closed: By us.
+        stalled: Nothing more will come from here.
     """
 
     def __init__(self, line: socket.socket, stopping: threading.Event) -> None:
@@ -34,6 +34,7 @@ class Connection:
         self._stopping = stopping
         self.broken = False
         self.closed = False
+        self.stalled = False
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = line.makefile("rb")
 
@@ -56,22 +57,14 @@ class Connection:
             LineClosed: The peer gave up, or the proxy ends.
         """
         end = None if seconds is None else time.monotonic() + seconds
+        self.stalled = seconds is None
+        ending = select.poll()
+        # Not whether there is something to read: it may have sent more than was read so far. Of a
+        # peer whose bytes fill the line one cannot see that it is gone.
+        ending.register(self._socket, select.POLLRDHUP)
         while (left := _left(end)) > 0:
-            if self._stopping.is_set():
+            if ending.poll(min(left, 1.0) * 1000) or self._stopping.is_set():
                 raise LineClosed
-            readable, _, _ = select.select([self._socket], [], [], min(left, 1.0))
-            if not readable:
-                continue
-            if self._is_gone():
-                raise LineClosed
-            # It goes on sending, and so is always readable.
-            self._stopping.wait(min(left, _POLL_SECONDS))
-
-    def _is_gone(self) -> bool:
-        try:
-            return not self._socket.recv(1, socket.MSG_PEEK)
-        except OSError:
-            return True
 
     def interrupt(self) -> None:
         """Let whoever reads, writes or waits here stop; from any thread."""

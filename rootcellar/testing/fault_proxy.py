@@ -125,10 +125,13 @@ class FaultProxy:
         self._rules.add(when, times, at_random(faults, rate, seed))
 
     def clear(self) -> None:
-        """Drop all rules and forget all requests; those under way go on as they began."""
+        """Drop all rules, forget all requests, and cut those that stall; others go on."""
         self._rules.clear()
         with self._lock:
             self._exchanges.clear()
+            for connection in self._connections:
+                if connection.stalled:
+                    connection.interrupt()
 
     def close(self) -> None:
         """End all connections and threads. Safe to repeat."""

@@ -99,6 +99,9 @@ class Fault:
     def stall(cls, *, after_bytes: int | None = None, of: _Where = "reply") -> Self:
         """Let no byte more through until the client gives up or the proxy ends.
 
+        The client's bytes are not taken either, and so may fill the line. That a client with a
+        full line has given up is not seen: then only `FaultProxy.clear` ends the request.
+
         Args:
             after_bytes: If None, the request is not even forwarded.
             of: The body whose bytes are counted.

@@ -434,3 +434,22 @@ def test_requests_are_counted_from_one():
     """A rule for the request before the first is a mistake."""
     with pytest.raises(ValueError, match="number 1"):
         Match(nth=0)
+
+
+def test_clearing_lets_go_of_a_full_line(proxy):
+    """A stalled client that has filled the line and given up is forgotten with the rest."""
+    proxy.add(Fault.stall())
+    with socket.create_connection(urlsplit(proxy.url).netloc.split(":")) as line:
+        line.sendall(b"PUT /b/k HTTP/1.1\r\nContent-Length: 100000000\r\n\r\n")
+        line.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            line.sendall(bytes(100_000_000))
+    (held,) = proxy._exchanges
+    assert not held.ended
+
+    proxy.clear()
+
+    end = time.monotonic() + 10
+    while not held.ended:
+        assert time.monotonic() < end
+    assert () == proxy.requests

@@ -133,7 +133,7 @@ def wait_until_fixture():
 S3FS_OPTIONS = {
     **CREDENTIALS,
     "client_kwargs": {"region_name": "us-east-1"},
-    "config_kwargs": {"read_timeout": 0.5, "connect_timeout": 2, "retries": {"max_attempts": 1}},
+    "config_kwargs": {"read_timeout": 1.0, "connect_timeout": 2, "retries": {"max_attempts": 1}},
 }
 
 
@@ -196,7 +196,7 @@ def look_around(bench: Bench) -> None:
     loop = fsspec.asyn.loop[0]
     if loop is not None:
         wait_until(lambda: not [t for t in asyncio.all_tasks(loop) if "watched" in repr(t)])
-    wait_until(lambda: all(request.ended for request in bench.proxy.requests))
+    wait_until(lambda: all(r.ended or "stall" in r.fault for r in bench.proxy.requests))
     bench.cache.sweep()
     root = bench.cache.root
     left = [
