@@ -37,6 +37,10 @@ _PARALLEL = 8
 _RANGE_BYTES = 8 * 1024 * 1024
 _MOST_COPIED_BYTES = 5 * 1024**3
 """By one request. Source: Amazon S3 API Reference, CopyObject."""
+_REQUEST_SECONDS = 600.0
+"""Of one request with all its tries. The client has no limit for a store that takes no bytes, or
+does not say that it wants them."""
+
 _STOP_SECONDS = 10.0
 _AGAIN_SECONDS = 0.1
 
@@ -227,7 +231,7 @@ class S3Store:
             try:
                 if interrupted.is_set():
                     raise asyncio.CancelledError
-                return await work()
+                return await asyncio.wait_for(work(), _REQUEST_SECONDS)
             finally:
                 ended.set()
 
