@@ -52,9 +52,11 @@ ONCE = {
 
 @pytest.mark.parametrize("fault", ONCE)
 @pytest.mark.parametrize("step", STEPS)
-def test_what_fails_once_is_tried_again(bench, step, fault):
+def test_what_fails_once_is_tried_again(bench, step, fault, way):
     """That request alone, and what is published is whole."""
     when, content = STEPS[step]
+    if way == "s3fs" and (step, fault) in {("put", "stall"), ("part", "stall")}:
+        pytest.skip("it waits for the word to go on without a limit of its own")
     if step == "create" and fault == "reset in the request":
         pytest.skip("it has no body")
     bench.proxy.add(ONCE[fault], when=when)
