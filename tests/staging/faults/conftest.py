@@ -27,6 +27,9 @@ CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 RANGE = 256 * 1024
 """Of a download, so that a small object has several."""
 
+PART = 5 * 1024 * 1024
+"""Of an upload: the least that S3 takes."""
+
 STAY = ("MainThread", "fsspecIO", "fault proxy", "asyncio_", "Thread-", "Dummy")
 """Threads that may stay: this one, fsspec's loop, its helpers, the servers', the idle pool's."""
 
@@ -130,7 +133,7 @@ def wait_until_fixture():
     return wait_until
 
 
-S3FS_OPTIONS = {
+OPTIONS = {
     **CREDENTIALS,
     "client_kwargs": {"region_name": "us-east-1"},
     "config_kwargs": {"read_timeout": 1.0, "connect_timeout": 2, "retries": {"max_attempts": 1}},
@@ -156,19 +159,33 @@ def buckets(s3_client) -> dict[str, str]:
     return made
 
 
-@pytest.fixture(scope="module", params=["s3fs"])
-def fault_stores(request, proxy, buckets) -> Stores:
-    """A store for each bucket, in each way to S3, with short times."""
-    options = {**S3FS_OPTIONS, "endpoint_url": proxy.url}
-    return Stores.from_mapping(
+@pytest.fixture(scope="module", params=["direct", "s3fs"])
+def way(request) -> str:
+    """Each way to S3 that a store may go."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fault_stores(way, proxy, buckets) -> Stores:
+    """A store for each bucket, with short times."""
+    options = {**OPTIONS, "endpoint_url": proxy.url, "direct": way == "direct"}
+    stores = Stores.from_mapping(
         {name: {"url": f"s3://{name}/root", "options": options} for name in buckets.values()}
     )
+    expected = {"direct": "DirectS3Store", "s3fs": "S3Store"}[way]
+    assert all(type(stores.named(name)).__name__ == expected for name in buckets.values())
+    return stores
 
 
 @pytest.fixture
 def make_bench(proxy, buckets, fault_stores, s3_client, tmp_path, monkeypatch):
     monkeypatch.setattr("rootcellar.staging.transfer.RANGE_BYTES", RANGE)
     monkeypatch.setattr("rootcellar.staging.transfer._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("rootcellar.staging.stores.s3_connection._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("rootcellar.staging.stores.s3._REQUEST_SECONDS", 2.0)
+    monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.SMALL_BYTES", PART)
+    monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.PART_BYTES", PART)
+    monkeypatch.setattr("rootcellar.staging.stores.s3_upload.PART_BYTES", PART)
     made = []
 
     def make(kind: str) -> Bench:
