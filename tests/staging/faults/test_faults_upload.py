@@ -7,9 +7,10 @@ import random
 import pytest
 
 from rootcellar.schemas.errors import AccessDenied, StoreError, StoreUnavailable
-from rootcellar.staging.stores.s3_upload import PART_BYTES
+
 from rootcellar.testing import Fault, Match
 
+PART_BYTES = 5 * 1024 * 1024  # as the fixtures set it
 SMALL = random.Random(1).randbytes(200_000)
 BIG = random.Random(2).randbytes(2 * PART_BYTES + 1000)
 CONTENTS = {"one request": SMALL, "three parts": BIG}
