@@ -28,6 +28,8 @@ _KINDS = ("folder", "memory", "s3")
 _OPTION = "rootcellar_store"
 _FAULTS = "rootcellar_faults"
 _PREFIX = "ROOTCELLAR_"
+_IMPATIENT = {"connect_timeout": 2, "read_timeout": 2, "retries": {"max_attempts": 1}}
+"""Of a store with a fault proxy before it, so that what stalls is given up while a test waits."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,8 +62,8 @@ def rootcellar_s3_server() -> Iterator[str]:
 def rootcellar_faults(rootcellar_s3_server: str) -> Iterator[FaultProxy]:
     """A proxy before this test's S3 store, which lets go wrong what the test asks for.
 
-    A test that asks for it has its stores in S3. Ask for it before or beside
-    `rootcellar_settings`, in any order.
+    A test that asks for it has its stores in S3. They wait two seconds for a byte, and try each
+    request twice.
     """
     from rootcellar.testing import FaultProxy  # noqa: PLC0415
 
@@ -89,14 +91,15 @@ def rootcellar_store(
         return lambda name: StoreSettings(url=f"memory://{space}/{name}")
     endpoint = request.getfixturevalue("rootcellar_s3_server")
     bucket = _new_bucket(endpoint)
-    if _FAULTS in request.fixturenames:
-        endpoint = request.getfixturevalue(_FAULTS).url
-    options = {
+    options: dict[str, Any] = {
         "endpoint_url": endpoint,
         "key": "testing",
         "secret": "testing",
         "client_kwargs": {"region_name": "us-east-1"},
     }
+    if _FAULTS in request.fixturenames:
+        options["endpoint_url"] = request.getfixturevalue(_FAULTS).url
+        options["config_kwargs"] = _IMPATIENT
     return lambda name: StoreSettings(url=f"s3://{bucket}/{name}", options=options)
 
 

@@ -18,10 +18,10 @@ from rootcellar.staging.output import Output
 from rootcellar.testing import FaultProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rootcellar.staging import Store
+    from rootcellar.staging import Published, Store
 
 CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 RANGE = 256 * 1024
@@ -115,6 +115,18 @@ class Bench:
             content = staged.path.read_bytes()
             assert Digest.of(content) == staged.digest
             return content
+
+    def publish(
+        self, *contents: tuple[str, bytes], then: Callable[[], object] = lambda: None
+    ) -> tuple[Published, ...]:
+        """Stage out as a run does; `then` comes when all is transferred."""
+        before = self.keys()
+        with self.session() as session:
+            for key, content in contents:
+                session.prepare_output(self.output(session, key, content))
+            assert before == self.keys()
+            then()
+            return session.publish()
 
     def entries(self) -> dict[str, bytes]:
         """Return the cache's entries by the digest that their name says."""

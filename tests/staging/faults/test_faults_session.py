@@ -107,9 +107,8 @@ def test_a_limit_ends_a_stalled_upload(patient, strike, content, when, fault):
     strike(stalled(patient))
     started = time.monotonic()
 
-    with pytest.raises(SoftLimitError), patient.session() as session:
-        session.prepare_output(patient.output(session, "a", content))
-        session.publish()
+    with pytest.raises(SoftLimitError):
+        patient.publish(("a", content))
 
     assert time.monotonic() - started < PROMPT_SECONDS
     patient.proxy.clear()  # what still hangs is let go
@@ -119,10 +118,8 @@ def test_a_limit_ends_a_stalled_upload(patient, strike, content, when, fault):
 
 def test_a_body_that_fails_publishes_nothing(bench):
     """What was transferred before is given up."""
-    with pytest.raises(ZeroDivisionError), bench.session() as session:
-        session.prepare_output(bench.output(session, "a", BIG))
-        session.prepare_output(bench.output(session, "b", SMALL))
-        1 // 0  # noqa: B018 (what a body does)
+    with pytest.raises(ZeroDivisionError):
+        bench.publish(("a", BIG), ("b", SMALL), then=lambda: 1 // 0)
 
     assert [] == bench.keys()
     assert [] == bench.open_uploads()
@@ -140,11 +137,9 @@ def test_a_store_that_is_away_and_comes_back(bench):
 
 
 def test_a_store_that_goes_away_before_publication(bench):
-    """All was transferred, and nothing becomes visible; what was sent waits for the bucket's rule."""
-    with bench.session() as session, pytest.raises(ConnectionError):
-        session.prepare_output(bench.output(session, "a", BIG))
-        bench.proxy.add(Fault.reset(), times=None)
-        session.publish()
+    """All was transferred, and nothing becomes visible; the parts wait for the bucket's rule."""
+    with pytest.raises(ConnectionError):
+        bench.publish(("a", BIG), then=lambda: bench.proxy.add(Fault.reset(), times=None))
 
     bench.proxy.clear()
     assert [] == bench.keys()

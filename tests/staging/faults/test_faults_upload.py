@@ -7,7 +7,6 @@ import random
 import pytest
 
 from rootcellar.schemas.errors import AccessDenied, StoreError, StoreUnavailable
-
 from rootcellar.testing import Fault, Match
 
 PART_BYTES = 5 * 1024 * 1024  # as the fixtures set it
@@ -24,18 +23,10 @@ STEPS = {"put": (PUT, SMALL), "create": (CREATE, BIG), "part": (PART, BIG),
          "complete": (COMPLETE, BIG)}  # fmt: skip
 
 
-def publish(bench, content, key="a"):
-    """Stage out as a run does."""
-    with bench.session() as session:
-        session.prepare_output(bench.output(session, key, content))
-        assert [] == bench.keys()
-        return session.publish()
-
-
 @pytest.mark.parametrize("size", CONTENTS)
 def test_without_faults_an_output_is_published(bench, size):
     """Whole, and nothing else is there."""
-    (published,) = publish(bench, CONTENTS[size])
+    (published,) = bench.publish(("a", CONTENTS[size]))
 
     assert CONTENTS[size] == bench.get("a")
     assert bench.store.stat(f"{bench.prefix}/a") == published.pin
@@ -62,7 +53,7 @@ def test_what_fails_once_is_tried_again(bench, step, fault, way):
         pytest.skip("it has no body")
     bench.proxy.add(ONCE[fault], when=when)
 
-    publish(bench, content)
+    bench.publish(("a", content))
 
     assert content == bench.get("a")
     assert 2 == len(bench.proxy.matching(when))
@@ -80,7 +71,7 @@ def test_what_fails_for_ever_is_a_transient_error(bench, step, fault):
     bench.proxy.add(ONCE[fault], when=when, times=None)
 
     with pytest.raises(StoreUnavailable) as raised:
-        publish(bench, content)
+        bench.publish(("a", content))
 
     assert raised.value.transient
     assert bench.uri("a") == raised.value.uri
@@ -98,7 +89,7 @@ def test_a_refusal_leaves_nothing(bench, step):
     bench.proxy.add(Fault.status(403), when=when, times=None)
 
     with pytest.raises(AccessDenied):
-        publish(bench, content)
+        bench.publish(("a", content))
 
     assert [] == bench.keys()
     assert 1 == len(bench.proxy.matching(when))
@@ -110,9 +101,9 @@ def test_an_error_that_says_200_is_an_error(bench, way):
 
     if way == "direct":
         with pytest.raises(StoreUnavailable):
-            publish(bench, BIG)
+            bench.publish(("a", BIG))
     else:
-        publish(bench, BIG)
+        bench.publish(("a", BIG))
 
     assert ([] if way == "direct" else ["a"]) == bench.keys()
 
@@ -121,16 +112,16 @@ def test_a_slow_request_goes_on(bench):
     """Slow is not broken."""
     bench.proxy.add(Fault.slow(len(SMALL), of="request"), when=PUT)
 
-    publish(bench, SMALL)
+    bench.publish(("a", SMALL))
 
     assert SMALL == bench.get("a")
 
 
 def test_a_lost_reply_to_a_put(bench):
-    """The same bytes are put again: one object, whole. (A versioned bucket keeps both.)"""
+    """The same bytes are put again: one object, whole; a versioned bucket keeps both."""
     bench.proxy.add(Fault.lose_reply(), when=PUT)
 
-    publish(bench, SMALL)
+    bench.publish(("a", SMALL))
 
     assert SMALL == bench.get("a")
     assert 2 == len(bench.proxy.matching(PUT))
@@ -141,7 +132,7 @@ def test_lost_replies_to_all_puts(bench):
     bench.proxy.add(Fault.lose_reply(), when=PUT, times=None)
 
     with pytest.raises(StoreUnavailable):
-        publish(bench, SMALL)
+        bench.publish(("a", SMALL))
 
     assert SMALL == bench.get("a")
 
@@ -151,7 +142,7 @@ def test_a_lost_reply_to_a_completion(bench):
     bench.proxy.add(Fault.lose_reply(), when=COMPLETE)
 
     try:
-        publish(bench, BIG)
+        bench.publish(("a", BIG))
     except StoreUnavailable as error:
         outcome = error
     else:
@@ -165,7 +156,7 @@ def test_a_lost_reply_to_a_part(bench):
     """The part is sent again, alone."""
     bench.proxy.add(Fault.lose_reply(), when=PART)
 
-    publish(bench, BIG)
+    bench.publish(("a", BIG))
 
     assert BIG == bench.get("a")
     assert 4 == len(bench.proxy.matching(Match(query="*partNumber=*")))
@@ -175,7 +166,7 @@ def test_a_lost_reply_to_a_beginning(bench):
     """A second upload is begun, and published; the first is left to the bucket's lifecycle rule."""
     bench.proxy.add(Fault.lose_reply(), when=CREATE)
 
-    publish(bench, BIG)
+    bench.publish(("a", BIG))
 
     assert BIG == bench.get("a")
     ((key, upload_id),) = bench.open_uploads()
@@ -188,7 +179,7 @@ def test_a_lost_reply_to_an_abort(bench):
     bench.proxy.add(Fault.lose_reply(), when=ABORT)
 
     with pytest.raises(AccessDenied):
-        publish(bench, BIG)
+        bench.publish(("a", BIG))
 
     assert [] == bench.keys()
 
@@ -199,7 +190,7 @@ def test_an_abort_that_is_refused(bench, caplog):
     bench.proxy.add(Fault.status(403), when=ABORT, times=None)
 
     with pytest.raises(StoreUnavailable):
-        publish(bench, BIG)
+        bench.publish(("a", BIG))
 
     assert "stay behind" in caplog.text
     assert [] == bench.keys()
@@ -217,7 +208,7 @@ def test_an_upload_that_was_aborted_behind_our_back(bench):
     bench.proxy.add(Fault.before(abort), when=COMPLETE)
 
     with pytest.raises(StoreUnavailable):
-        publish(bench, BIG)
+        bench.publish(("a", BIG))
 
     assert [] == bench.keys()
 
@@ -230,7 +221,7 @@ def test_a_conflict_leaves_nothing(bench, step, status):
     bench.proxy.add(Fault.status(status), when=when, times=None)
 
     with pytest.raises(StoreError):
-        publish(bench, content)
+        bench.publish(("a", content))
 
     assert [] == bench.keys()
 
@@ -240,10 +231,8 @@ def test_one_refused_of_several_outputs_leaves_nothing(bench, refused):
     """While they are transferred: no output is visible."""
     bench.proxy.add(Fault.status(403), when=Match(method="P*", key=f"*/{refused}"), times=None)
 
-    with bench.session() as session, pytest.raises(AccessDenied):
-        for key in ("0", "1", "2"):
-            session.prepare_output(bench.output(session, key, BIG[: PART_BYTES + 1]))
-        session.publish()
+    with pytest.raises(AccessDenied):
+        bench.publish(*((key, BIG[: PART_BYTES + 1]) for key in ("0", "1", "2")))
 
     assert [] == bench.keys()
 
@@ -252,10 +241,8 @@ def test_a_refusal_of_the_second_publication(bench):
     """Small files are sent when they are published: those before the refused one are visible."""
     bench.proxy.add(Fault.status(403), when=Match(method="PUT", key="*/1"), times=None)
 
-    with bench.session() as session, pytest.raises(AccessDenied):
-        for key in ("0", "1", "2"):
-            session.prepare_output(bench.output(session, key, SMALL))
-        session.publish()
+    with pytest.raises(AccessDenied):
+        bench.publish(("0", SMALL), ("1", SMALL), ("2", SMALL))
 
     assert ["0"] == bench.keys()
     assert SMALL == bench.get("0")
@@ -265,10 +252,10 @@ def test_a_failed_output_can_be_published_again(bench):
     """By the next run."""
     bench.proxy.add(Fault.status(503), when=PART, times=3)
     with pytest.raises(StoreUnavailable):
-        publish(bench, BIG)
+        bench.publish(("a", BIG))
     bench.proxy.clear()
 
-    publish(bench, BIG)
+    bench.publish(("a", BIG))
 
     assert BIG == bench.get("a")
 
@@ -281,11 +268,9 @@ def test_a_bad_day_is_survived_or_said(bench, seed):
     faults = [ONCE[name] for name in ("500", "503", "reset", "closed")]
     bench.proxy.scatter(faults, rate=0.4, seed=seed, when=Match(method="P*"))
 
-    with bench.session() as session:
-        try:
-            session.prepare_output(bench.output(session, "a", BIG))
-            session.publish()
-        except StoreUnavailable:
-            assert b"before" == bench.get("a")
-        else:
-            assert BIG == bench.get("a")
+    try:
+        bench.publish(("a", BIG))
+    except StoreUnavailable:
+        assert b"before" == bench.get("a")
+    else:
+        assert BIG == bench.get("a")
