@@ -43,6 +43,9 @@ def test_memory(rootcellar_worker):
 @pytest.mark.rootcellar_store("floppy")
 def test_floppy(rootcellar_settings): ...
 
+@pytest.mark.rootcellar_store("folder")
+def test_faulty_folder(rootcellar_faults, rootcellar_settings): ...
+
 def test_no_app(rootcellar_worker):
     rootcellar_worker("grid:nonsense")
 
@@ -109,6 +112,8 @@ def told(tmp_path_factory):
         "test_stores.py::test_everywhere[memory]",
         "test_stores.py::test_everywhere[s3]",
         "test_stores.py::test_in_memory",
+        "test_faults.py::test_a_reset_is_survived",
+        "test_faults.py::test_a_refusal_publishes_nothing",
     ],
 )
 def test_documentation(told, test):
@@ -128,6 +133,7 @@ def test_everything_is_put_back(told):
         ("test_memory", "derived, raw lie in this process's memory"),
         ("test_memory", "Use a folder or s3"),
         ("test_floppy", "one of folder, memory, s3, not 'floppy'"),
+        ("test_faulty_folder", "rootcellar_faults stands before s3 only"),
         ("test_no_app", "there is no app 'grid:nonsense'"),
         ("test_other_thing", "not a Celery app"),
         ("test_dies", "the worker ended early"),

@@ -194,7 +194,7 @@ def make_bench(proxy, buckets, fault_stores, s3_client, tmp_path, monkeypatch):
     monkeypatch.setattr("rootcellar.staging.transfer.RANGE_BYTES", RANGE)
     monkeypatch.setattr("rootcellar.staging.transfer._FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("rootcellar.staging.stores.s3_connection._FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr("rootcellar.staging.stores.s3._REQUEST_SECONDS", 2.0)
+    monkeypatch.setattr("rootcellar.staging.stores.s3._REQUEST_SECONDS", 4.0)
     monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.SMALL_BYTES", PART)
     monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.PART_BYTES", PART)
     monkeypatch.setattr("rootcellar.staging.stores.s3_upload.PART_BYTES", PART)
