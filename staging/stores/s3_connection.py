@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree as ET
 
+from rootcellar.schemas.errors import StoreUnavailable
 from rootcellar.staging.pipeline import check_stopped
 from rootcellar.staging.stores.s3_answers import no_credentials, of_answer, unreachable
 from rootcellar.staging.stores.s3_options import DirectOptions, NotDirectError
@@ -146,7 +147,8 @@ class BucketConnection:
             except OSError as error:
                 check_stopped()
                 refused, failed = unreachable(error, asked.uri), error
-            if tried >= self._options.tries or not refused.transient:
+            # What was replaced may be had in its new state, but not by the same request.
+            if tried >= self._options.tries or not isinstance(refused, StoreUnavailable):
                 raise refused from failed
             _pause(tried)
 
