@@ -130,9 +130,10 @@ def _read_config(config: dict[str, Any]) -> dict[str, Any]:
     retries = dict(config.pop("retries", None) or {})
     style = dict(config.pop("s3", None) or {})
     addressing = style.pop("addressing_style", None)
-    for name in ("mode", "total_max_attempts"):
-        retries.pop(name, None)
+    retries.pop("mode", None)
     most = retries.pop("max_attempts", None)
+    # botocore writes it in place of the other into the options that s3fs hands to it.
+    total = retries.pop("total_max_attempts", None if most is None else 1 + int(most))
     signature = config.pop("signature_version", "s3v4")
     if retries or style or signature not in {"s3v4", "v4"} or addressing == "auto":
         config.update({f"config_kwargs.{name}": True for name in {**retries, **style}})
@@ -141,7 +142,7 @@ def _read_config(config: dict[str, Any]) -> dict[str, Any]:
     return {
         "connect_seconds": config.pop("connect_timeout", None),
         "read_seconds": config.pop("read_timeout", None),
-        "tries": None if most is None else 1 + int(most),
+        "tries": None if total is None else int(total),
         "virtual_hosts": {"virtual": True, "path": False}.get(addressing or ""),
     }
 
