@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import fsspec.asyn
@@ -195,6 +196,7 @@ def make_bench(proxy, buckets, fault_stores, s3_client, tmp_path, monkeypatch):
     monkeypatch.setattr("rootcellar.staging.transfer._FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("rootcellar.staging.stores.s3_connection._FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("rootcellar.staging.stores.s3._REQUEST_SECONDS", 4.0)
+    monkeypatch.setattr("botocore.retryhandler.random", SimpleNamespace(random=lambda: 0.01))
     monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.SMALL_BYTES", PART)
     monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.PART_BYTES", PART)
     monkeypatch.setattr("rootcellar.staging.stores.s3_upload.PART_BYTES", PART)

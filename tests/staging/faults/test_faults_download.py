@@ -65,6 +65,7 @@ def test_an_object_that_never_holds_still_is_an_error(bench, size):
     assert raised.value.transient
     assert bench.uri("a") == raised.value.uri
     entries_are_only(bench)
+    assert len(bench.proxy.matching(GETS)) <= 4 * (2 * size // RANGE + 1)
 
 
 @pytest.mark.parametrize("nth", [1, 2])
@@ -203,8 +204,9 @@ def test_a_stall_is_given_up_and_tried_again(bench, after, size):
     assert content == bench.stage("a")
 
 
-def test_a_store_that_stalls_for_ever_is_an_error(bench):
+def test_a_store_that_stalls_for_ever_is_an_error(bench, monkeypatch):
     """In bounded time."""
+    monkeypatch.setattr("rootcellar.staging.transfer._TRIES_PER_RANGE", 1)
     bench.put("a", content_of(SMALL, 6))
     bench.proxy.add(Fault.stall(), when=GETS, times=None)
 
