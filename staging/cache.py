@@ -36,14 +36,13 @@ from rootcellar.staging.eviction import Evictor
 from rootcellar.staging.host_lock import locked, locks_work
 from rootcellar.staging.intake import Cached, Intake, Wanted
 from rootcellar.staging.quarantine import Quarantine, Vetting
-from rootcellar.staging.root_folder import AREAS, LAYOUT, REMEDY, claim_root
+from rootcellar.staging.root_folder import AREAS, LAYOUT, REMEDY, cache_errors, claim_root
 from rootcellar.staging.scratch import sweep_locks, sweep_scratch
 from rootcellar.staging.sources import Sources, source_name
 from rootcellar.staging.space import NO_SPACE, Ledger, SpaceLimits, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
     from typing import TypeVar
 
     from rootcellar.schemas.digest import Digest
@@ -304,27 +303,3 @@ class Cache:
                 with contextlib.suppress(OSError):
                     self.remember(wanted.address, cached.pin, cached.digest)
             return cached
-
-
-class _CacheErrors:
-    # A class, because a generator costs more than looking up an entry does.
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError) and not isinstance(error, RootcellarError):
-            reason = os.strerror(error.errno) if error.errno else type(error).__name__
-            raise CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY) from error
-
-
-_cache_errors = _CacheErrors()
-
-
-def cache_errors() -> _CacheErrors:
-    """Turn the operating system's errors about the cache's folder into CacheUnusable."""
-    return _cache_errors

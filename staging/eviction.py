@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from rootcellar.staging.entries import EntryState
 from rootcellar.staging.host_lock import locked_file
+from rootcellar.staging.root_folder import cache_errors
 from rootcellar.staging.scratch import empty_dead, sweep_ended, sweep_scratch
-from rootcellar.staging.space import now, reserved_bytes
+from rootcellar.staging.space import NO_SPACE, now, reserved_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,7 @@ class Evictor:
 
     def count(self) -> Tally:
         """Count all entries and correct the ledger."""
-        with locked_file(self._lock):
+        with cache_errors(), locked_file(self._lock):
             return self._count(lambda _: None)
 
     def count_if_free(self) -> bool:
@@ -158,7 +159,7 @@ class Evictor:
     def evict_to(self, used_bytes: int) -> int:
         """Evict until entries take no more than so many bytes; return how many bytes went."""
         freed = 0
-        with locked_file(self._lock):
+        with cache_errors(), locked_file(self._lock):
             self._reclaim_dead()
             while True:
                 oldest = _Oldest()
@@ -173,10 +174,11 @@ class Evictor:
 
     def evict_one(self, digest: Digest) -> int | None:
         """Evict one entry, and return its bytes; None if it is leased or not there."""
-        with locked_file(self._lock):
-            freed = self._remove(digest)
-        if freed is not None:
-            self._ledger.give_back(freed)
+        with cache_errors():
+            with locked_file(self._lock):
+                freed = self._remove(digest)
+            if freed is not None:
+                self._ledger.give_back(freed)
         return freed
 
     def reclaim_away(self) -> None:
@@ -239,10 +241,16 @@ class Evictor:
     def _remove(self, digest: Digest) -> int | None:
         name = f"{digest.algorithm}-{digest.hex}"
         away = f"{self._away}/{name}"
+        path = self._entries.path(digest)
         try:
-            os.rename(self._entries.path(digest), away)
+            os.rename(path, away)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            # A disk can be too full for another name. A lease that is taken now keeps its bytes.
+            return self._settle(path, name)
         return self._settle(away, name)
 
     def _settle(self, away: str, name: str) -> int | None:
@@ -258,6 +266,8 @@ class Evictor:
         except FileNotFoundError:
             return None
         path = self._entries.path_of_name(name)
+        if away == path:
+            return None
         try:
             os.link(away, path, follow_symlinks=False)
         except FileExistsError:

@@ -6,14 +6,15 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheUnusable
+from rootcellar.schemas.errors import CacheUnusable, RootcellarError
 from rootcellar.schemas.mounts import file_system, network_file_system
 from rootcellar.staging.temp_file import create_temp, temp_name
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
 
-__all__ = ["AREAS", "LAYOUT", "REMEDY", "claim_root"]
+__all__ = ["AREAS", "LAYOUT", "REMEDY", "cache_errors", "claim_root"]
 
 LAYOUT = "v2"
 AREAS = ("cas", "sources", "locks", "tmp", "work", "away", "ended", "quarantine")
@@ -64,3 +65,27 @@ def _write_once(path: Path, text: str) -> None:
         temp.replace(path)
     finally:
         temp.unlink(missing_ok=True)
+
+
+class _CacheErrors:
+    # A class, because a generator costs more than looking up an entry does.
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError) and not isinstance(error, RootcellarError):
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY) from error
+
+
+_cache_errors = _CacheErrors()
+
+
+def cache_errors() -> _CacheErrors:
+    """Turn the operating system's errors about the cache's folder into CacheUnusable."""
+    return _cache_errors

@@ -258,3 +258,23 @@ def test_a_deleted_workdir_is_a_clear_error(cache_of, put):
 
     workdir.close()
     assert not Path(workdir.path).exists()
+
+
+def test_a_disk_too_full_to_rename_is_made_free_all_the_same(cache_of, put, monkeypatch):
+    """Entries then go from where they are, and leased ones stay."""
+    cache = cache_of(10**6)
+    for key in "ab":
+        cached = cache.fetch(*put(key, key.encode() * 1000))
+    workdir = Workdir(cache, "run-1")
+    workdir.place(cached, argument="b", ordinal=0, name="b")
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", refuse)
+
+    assert 1000 == cache.evictor.evict_to(0)
+
+    monkeypatch.undo()
+    assert cached.path.exists()
+    workdir.close()
