@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import stat
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.host_lock import HostLock
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 _DEAD_PREFIX = ".dead-"
+_AS_MADE = stat.S_IFDIR | 0o700
+_MOST_SPARES = 4
 _REMOVALS = 5
 _AT_ONCE = 64
 """Dead folders looked at together: each keeps a file open."""
@@ -45,6 +48,10 @@ class Scratch:
     def __init__(self, root: Path, area: str, name: str) -> None:
         self.path = root / area / name
         path = str(self.path)
+        spare = _Spares.own().take(path)
+        if spare is not None:
+            self._lock = spare
+            return
         with _flocked(str(root / area), fcntl.LOCK_SH):
             os.mkdir(path, 0o700)
             try:
@@ -62,6 +69,21 @@ class Scratch:
         _remove(self.path)
         self._unlock()
 
+    def put_aside(self) -> bool:
+        """End the scratch and keep its folder for the next one; tell whether it could be kept.
+
+        It must be as it was made: empty, and of the same mode. It keeps its lock.
+        """
+        try:
+            if os.fstat(self._lock).st_mode != _AS_MADE or os.listdir(self.path):
+                return False
+            kept = _Spares.own().keep(str(self.path), self._lock)
+        except OSError:
+            return False
+        if kept:
+            self._lock = -1
+        return kept
+
     def move_out(self, target: Path) -> bool:
         """End the scratch by renaming its folder; tell whether there was one. Safe to repeat."""
         try:
@@ -77,6 +99,47 @@ class Scratch:
         if self._lock >= 0:
             file, self._lock = self._lock, -1
             os.close(file)
+
+
+class _Spares:
+    """Empty folders of this process, under names that a sweep takes for dead.
+
+    To rename one takes a tenth of what making and removing one does. They are renamed for each
+    use: a body that remembers a path must not find another run's file there.
+    """
+
+    current: _Spares | None = None
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._kept: list[tuple[str, int]] = []
+
+    @classmethod
+    def own(cls) -> _Spares:
+        if cls.current is None or cls.current._pid != os.getpid():  # noqa: SLF001
+            cls.current = cls()
+        return cls.current
+
+    def take(self, path: str) -> int | None:
+        """Make a folder of one that is kept, and return its lock; None if there is none."""
+        while self._kept:
+            name, lock = self._kept.pop()
+            try:
+                if os.path.dirname(name) == os.path.dirname(path):
+                    os.rename(name, path)
+                    return lock
+            except FileNotFoundError:
+                pass  # a sweep came by
+            os.close(lock)
+        return None
+
+    def keep(self, path: str, lock: int) -> bool:
+        if len(self._kept) >= _MOST_SPARES:
+            return False
+        name = f"{os.path.dirname(path)}/{_DEAD_PREFIX}{secrets.token_hex(8)}"
+        os.rename(path, name)
+        self._kept.append((name, lock))
+        return True
 
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

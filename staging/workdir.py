@@ -81,6 +81,7 @@ class Workdir:
                 self._scratch = Scratch(cache.root, "work", name)
         self.path = self._scratch.path
         self._ended = cache.root / "ended"
+        self._is_closed = False
         self._top = str(self.path)
         self._inputs = _Names(self._top, taken=(ASIDE, _OUT, _TMP))
         self._outputs = _Names(f"{self._top}/{_OUT}")
@@ -166,12 +167,15 @@ class Workdir:
 
         It is gone from its place at once, and from the disk soon after.
         """
+        if self._is_closed:
+            return
         ended = self._ended / f"{self.path.name}-{secrets.token_hex(4)}"
         with cache_errors():
             try:
                 self._release(self._top, at_once=True)
-                if self._scratch.move_out(ended):
+                if not self._scratch.put_aside() and self._scratch.move_out(ended):
                     remove_later(lambda: self._take_down(ended))
+                self._is_closed = True
             finally:
                 while self._copies:
                     self._copies.pop().close()

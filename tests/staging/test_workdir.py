@@ -185,3 +185,61 @@ def test_sweepers_and_runs_do_not_disturb_each_other(cache):
 
     assert [process.wait() for process in started] == [0] * 4
     assert list((cache.root / "work").iterdir()) == []
+
+
+def test_an_emptied_folder_serves_the_next_run_under_its_own_name(cache, cached):
+    """Making and removing folders is what costs; a path that a body remembers leads nowhere."""
+    first = Workdir(cache, "run-1")
+    placed = first.place(cached, argument="weather", ordinal=0, name="03.dat")
+    folder = first.path.stat().st_ino
+    first.close()
+    second = Workdir(cache, "run-2")
+
+    assert folder == second.path.stat().st_ino
+    assert not placed.exists()
+    assert not first.path.exists()
+    second.close()
+
+
+@pytest.mark.parametrize("left", ["a file", "a mode"])
+def test_a_folder_that_a_body_changed_serves_nobody_again(cache, left):
+    """What is not as it was made goes."""
+    first = Workdir(cache, "run-1")
+    if left == "a file":
+        (first.path / "left").touch()
+    else:
+        first.path.chmod(0o755)
+    folder = first.path.stat().st_ino
+    first.close()
+    second = Workdir(cache, "run-2")
+
+    assert folder != second.path.stat().st_ino
+    assert [] == list(second.path.iterdir())
+    assert 0o700 == stat.S_IMODE(second.path.stat().st_mode)
+    second.close()
+
+
+def test_a_sweep_may_take_a_kept_folder(cache):
+    """It tells of no lost run, and the next run makes a folder of its own."""
+    Workdir(cache, "run-1").close()
+    lost = []
+    swept = sweep(cache, lost=lost.append)
+    second = Workdir(cache, "run-2")
+
+    assert ([], ()) == (lost, swept)
+    assert ["run-2"] == [path.name for path in (cache.root / "work").iterdir()]
+    second.close()
+
+
+def test_a_child_leaves_its_parents_folders_alone(cache):
+    """Each process keeps its own, so that a lock tells whose life it is."""
+    first = Workdir(cache, "run-1")
+    kept = first.path.stat().st_ino
+    first.close()
+    child = os.fork()
+    if child == 0:
+        own = Workdir(cache, "run-2")
+        os._exit(int(own.path.stat().st_ino == kept))
+
+    assert 0 == os.waitpid(child, 0)[1]
+    assert ("run-2",) == sweep(cache)
