@@ -7,10 +7,13 @@
         locks/<what>-<name>         flocks: entries and sources being downloaded, scratch alive
         tmp/<random>/               other downloads; dead, as workdirs, when they are not locked
         work/<run uid>/             workdirs of runs, with the downloads they make
+        spare/                      emptied workdirs, each kept by its process for its next run
+        runs/                       starts of runs that the catalog does not have yet
         ended/                      workdirs of runs that ended, while they are removed
         away/                       entries between being an entry and being removed
         quarantine/                 entries that were found bad, with a note why
         usage, eviction             how many bytes are in use; the evictor's lock
+        digests                     digests of local files, by inode, size and time
 
 A file under `cas` is whole from its first moment, and bears the time that all entries of this boot
 have. The file system is the index (docs/decisions/0012): a second link is a lease, the access time
@@ -37,7 +40,7 @@ from rootcellar.staging.host_lock import locked, locks_work
 from rootcellar.staging.intake import Cached, Intake, Wanted
 from rootcellar.staging.quarantine import Quarantine, Vetting
 from rootcellar.staging.root_folder import AREAS, LAYOUT, REMEDY, cache_errors, claim_root
-from rootcellar.staging.scratch import sweep_locks, sweep_scratch
+from rootcellar.staging.scratch import SPARE, sweep_locks, sweep_scratch
 from rootcellar.staging.sources import Sources, source_name
 from rootcellar.staging.space import NO_SPACE, Ledger, SpaceLimits, now
 
@@ -240,6 +243,7 @@ class Cache:
             for what in ("cas", "source"):
                 sweep_locks(self.root, what)
             swept = len(sweep_scratch(self.root, "tmp"))
+            sweep_scratch(self.root, SPARE)
             with self.ledger.opened() as account:
                 due = account.counted_at + _COUNT_SECONDS <= now()
             if (swept or due) and self.evictor.count_if_free() and due:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AREAS", "LAYOUT", "REMEDY", "cache_errors", "claim_root"]
 
 LAYOUT = "v2"
-AREAS = ("cas", "sources", "locks", "tmp", "work", "away", "ended", "quarantine")
+AREAS = ("cas", "sources", "locks", "tmp", "work", "spare", "away", "ended", "quarantine")
 REMEDY = (
     "Set cache_dir (ROOTCELLAR_CACHE_DIR) to a folder of this user's own with free space, on a "
     "local disk"

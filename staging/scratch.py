@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "SPARE",
     "Scratch",
     "empty_dead",
     "remove_tree",
@@ -30,6 +31,7 @@ __all__ = [
     "sweep_scratch",
 ]
 
+SPARE = "spare"
 _DEAD_PREFIX = ".dead-"
 _AS_MADE = stat.S_IFDIR | 0o700
 _MOST_SPARES = 4
@@ -102,7 +104,7 @@ class Scratch:
 
 
 class _Spares:
-    """Empty folders of this process, under names that a sweep takes for dead.
+    """Empty folders of this process, in the area `spare`, where a sweep removes those of the dead.
 
     To rename one takes a tenth of what making and removing one does. They are renamed for each
     use: a body that remembers a path must not find another run's file there.
@@ -125,7 +127,7 @@ class _Spares:
         while self._kept:
             name, lock = self._kept.pop()
             try:
-                if os.path.dirname(name) == os.path.dirname(path):
+                if _root_of(name) == _root_of(path):
                     os.rename(name, path)
                     return lock
             except FileNotFoundError:
@@ -136,10 +138,14 @@ class _Spares:
     def keep(self, path: str, lock: int) -> bool:
         if len(self._kept) >= _MOST_SPARES:
             return False
-        name = f"{os.path.dirname(path)}/{_DEAD_PREFIX}{secrets.token_hex(8)}"
+        name = f"{_root_of(path)}/{SPARE}/{secrets.token_hex(8)}"
         os.rename(path, name)
         self._kept.append((name, lock))
         return True
+
+
+def _root_of(scratch: str) -> str:
+    return os.path.dirname(os.path.dirname(scratch))
 
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
