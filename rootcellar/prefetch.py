@@ -138,7 +138,8 @@ def _is_over(task: str) -> bool:
 def upcoming_inputs(request: Any) -> list[Upcoming]:
     """Return what a message's run will read, as far as that is known without asking anyone.
 
-    Selections are left out, and keys whose URI has a version in it: the catalog knows those.
+    Selections are left out, keys whose URI has a version in it, as the catalog knows those, and
+    what the body reads as a stream.
 
     Raises:
         RootcellarError: The message does not bind.
@@ -147,7 +148,8 @@ def upcoming_inputs(request: Any) -> list[Upcoming]:
     if interface is None or not interface.inputs:
         return []
     binding = bind(interface, request.args, request.kwargs)
-    wanted = (one for bound in binding.inputs for one in bound.wanted)
+    staged = (bound for bound in binding.inputs if not bound.spec.streamed)
+    wanted = (one for bound in staged for one in bound.wanted)
     found = (_upcoming(request.id, one) for one in wanted)
     return list(itertools.islice((one for one in found if one is not None), _INPUTS_PER_TASK))
 
