@@ -41,7 +41,7 @@ __all__ = ["BUCKET", "ObjectServer", "memory_folder", "why_not"]
 
 BUCKET = "bench"
 CODE = Path(__file__).resolve().parent / "server"
-INSTALL = "apt-get install --no-install-recommends nginx-extras libnginx-mod-http-lua"
+INSTALL = "apt-get install --no-install-recommends nginx libnginx-mod-http-lua"
 MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
 PREFIX = "rootcellar-bench-"
 START_SECONDS = 10.0
