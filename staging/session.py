@@ -288,7 +288,7 @@ class StagingSession:
         self._publication.prepare(*outputs)
 
     def publish(self) -> tuple[Published, ...]:
-        """Make all prepared outputs visible, in the order of preparation.
+        """Make all prepared outputs visible, and return them in the order of preparation.
 
         Their bytes are then in the cache too, for the next task on this host.
 

@@ -129,6 +129,18 @@ class BucketConnection:
 
         return self._try(asked, take)
 
+    def ask_tree(self, asked: Asked) -> tuple[Answer, ET.Element]:
+        """Return the same with its XML as a tree; success that tells an error is a refusal.
+
+        S3 begins some of its answers before it knows how they end.
+        """
+
+        def take(response: Response, _: ExitStack) -> tuple[Answer, ET.Element]:
+            answer = Answer(response.status, response.headers, response.content())
+            return answer, tree_of(answer, asked.uri)
+
+        return self._try(asked, take)
+
     def _try(self, asked: Asked, take: Callable[[Response, ExitStack], _Taken]) -> _Taken:
         tried = 0
         while True:
@@ -144,6 +156,8 @@ class BucketConnection:
                     continue
             except NoCredentialsFoundError as error:
                 raise no_credentials(asked.uri) from error
+            except StoreUnavailable as error:
+                refused, failed = error, error.__cause__
             except OSError as error:
                 check_stopped()
                 refused, failed = unreachable(error, asked.uri), error

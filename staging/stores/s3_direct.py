@@ -15,7 +15,7 @@ from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreErro
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.pipeline import finishing
 from rootcellar.staging.stores.s3_answers import bucket_missing, unreachable
-from rootcellar.staging.stores.s3_connection import Asked, connect, tree_of
+from rootcellar.staging.stores.s3_connection import Asked, connect
 from rootcellar.staging.stores.s3_options import NotDirectError
 from rootcellar.staging.stores.s3_transfer import DirectUpload, SmallUpload, found_pin
 from rootcellar.staging.stores.store import Listed
@@ -176,7 +176,7 @@ class DirectS3Store:
             headers["x-amz-copy-source-if-match"] = f'"{pin.etag}"'
         try:
             asked = self.asked("PUT", key, headers=headers)
-            tree_of(self.connection.ask(asked), self.uri(source_key))
+            self.connection.ask_tree(asked)
         except ArtifactNotFound as error:
             raise self._changed(source_key, "deleted") from error
         if not pin.version_id and getattr(self.stat(source_key), "etag", "") != pin.etag:
@@ -224,7 +224,7 @@ class DirectS3Store:
     def _page(self, prefix: str, root: str, more: Mapping[str, str]) -> Element:
         query = {"list-type": "2", "encoding-type": "url", "prefix": root, **more}
         asked = Asked(method="GET", key="", uri=self.uri(prefix), query=query)
-        return tree_of(self.connection.ask(asked), asked.uri)
+        return self.connection.ask_tree(asked)[1]
 
     def _full_key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key

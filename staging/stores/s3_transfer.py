@@ -175,8 +175,8 @@ class DirectUpload:
         body = f"<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"
         asked = self._asked("POST", {"uploadId": self._upload_id}, body=body.encode())
         try:
-            answer = self._bucket.connection.ask(asked)
-            etag = tree_of(answer, asked.uri).findtext("ETag") or ""
+            answer, tree = self._bucket.connection.ask_tree(asked)
+            etag = tree.findtext("ETag") or ""
         except StoreUnavailable:
             # The first answer may have been lost, and a second try finds no upload any more.
             if (pin := self._published()) is None:
