@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import tee
 from typing import TYPE_CHECKING, NamedTuple
 
-from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import (
     ArtifactNotFound,
     CacheFull,
@@ -33,6 +32,7 @@ from rootcellar.staging.folder_listing import (
     member_path,
     pin_of_listing,
 )
+from rootcellar.staging.hashing import digest_bytes
 from rootcellar.staging.host_lock import locked
 from rootcellar.staging.local_copy import NO_LINK, copy_read_only
 from rootcellar.staging.member_download import SMALL_BYTES, read_member
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from rootcellar.schemas.digest import Digest
     from rootcellar.staging.cache import Cache, Cached
     from rootcellar.staging.stores.store import Listed, TotalProgress
     from rootcellar.staging.workdir import FolderPlace
@@ -303,7 +304,7 @@ def _fetched(files: MemberFiles, folder: Address, wanted: _Wanted, cached: Cache
         except (ObjectChanged, StoreUnavailable):
             content = b""  # the long way knows what to do
         if len(content) == pin.size_bytes:
-            line = Line(wanted.path, len(content), Digest.of(content))
+            line = Line(wanted.path, len(content), digest_bytes(content, at.store.algorithm))
             if files.write(line, content):
                 return files.remembered(line, at, pin)
     return files.fetch(wanted.path, at, pin, None)
@@ -326,15 +327,16 @@ def _staged(
 def _hold(cached: Cached, path: Path) -> None:
     """Keep an entry for as long as `path` is there: it is read more than once."""
     try:
-        os.link(cached.location, path, follow_symlinks=False)
+        try:
+            os.link(cached.location, path, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in NO_LINK:
+                raise
+            copy_read_only(cached.location, os.fspath(path))
     except FileNotFoundError as error:
         raise CacheFull(
             "the manifest was evicted before it could be read", remedy="Try again later"
         ) from error
-    except OSError as error:
-        if error.errno not in NO_LINK:
-            raise
-        copy_read_only(cached.location, os.fspath(path))
 
 
 def _check_length(folder: Address, path: str) -> None:
