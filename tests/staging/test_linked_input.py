@@ -28,6 +28,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import *
 from rootcellar.staging import *
 from rootcellar.staging import linked_input
+from rootcellar.staging.removal import finish_removals
 
 if os.geteuid() == 0:
     # Now that all is imported, which may lie where only root can go.
@@ -90,6 +91,7 @@ def test_read_only_file_is_linked(as_other):
                 staged.path.open("r+b")
             except PermissionError:
                 print("refused")
+        finish_removals()
         print(stored.read_bytes(), stored.stat().st_nlink, store.stat("a") == before)
         print([p for p in (cache.root / "cas").rglob("*") if p.is_file()])
     """)
@@ -107,13 +109,13 @@ def test_read_only_file_is_linked(as_other):
 def test_what_may_not_be_linked_is_copied(as_other):
     """One with write bits, and by default one that the body could give them to."""
     shown = as_other("""
-        put(b"content")
-        def linked(rule):
+        def linked(rule, mode):
+            put(f"{rule} {mode}".encode())  # what was copied would be used again
+            stored.chmod(mode)
             with session(rule) as run:
                 return stage(run).path.samefile(stored)
-        print([linked(rule) for rule in ("auto", "read-only", "always", "off")])
-        stored.chmod(0o464)
-        print([linked(rule) for rule in ("auto", "read-only", "always", "off")])
+        for mode in (0o444, 0o464):
+            print([linked(rule, mode) for rule in ("auto", "read-only", "always", "off")])
     """)
 
     assert shown.split("\n") == ["[False, True, True, False]", "[False, False, True, False]"]
