@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -185,6 +187,47 @@ def wait_until(condition: Callable[[], bool], limit_seconds: float = 20.0) -> No
 @pytest.fixture(name="wait_until")
 def wait_until_fixture():
     return wait_until
+
+
+class SoftLimitError(Exception):
+    pass
+
+
+class Alarm:
+    """Raises in the main thread, as Celery's soft time limit does."""
+
+    error = SoftLimitError
+
+    def __init__(self) -> None:
+        self._begun: list[tuple[threading.Event, threading.Thread]] = []
+
+    def __call__(self) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    def when(self, begun: threading.Event) -> None:
+        """Strike once that is set."""
+        thread = threading.Thread(target=lambda: begun.wait(20) and self())
+        thread.start()
+        self._begun.append((begun, thread))
+
+    def end(self) -> None:
+        for begun, thread in self._begun:
+            begun.set()
+            thread.join()
+
+
+@pytest.fixture
+def alarm() -> Iterator[Alarm]:
+    """A soft time limit, which cannot strike after its test."""
+
+    def raise_limit(*_: object) -> None:
+        raise SoftLimitError
+
+    made, old = Alarm(), signal.signal(signal.SIGUSR1, raise_limit)
+    yield made
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    made.end()
+    signal.signal(signal.SIGUSR1, old)
 
 
 @pytest.fixture

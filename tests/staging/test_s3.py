@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import os
 import pickle
-import signal
 import sys
 import threading
 import uuid
@@ -170,22 +169,6 @@ def test_a_store_that_was_used_before_a_fork_works_in_the_child(s3_stores):
     assert store.stat("b").size_bytes == 5
 
 
-class SoftLimitError(Exception):
-    pass
-
-
-@pytest.fixture
-def alarm():
-    """Raise in the main thread from a signal handler, as Celery's soft time limit does."""
-
-    def raise_limit(*_):
-        raise SoftLimitError
-
-    old = signal.signal(signal.SIGUSR1, raise_limit)
-    yield lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-    signal.signal(signal.SIGUSR1, old)
-
-
 class Proxy(ThreadingHTTPServer):
     """Holds requests that match `hold` until told, and counts those under way."""
 
@@ -273,20 +256,14 @@ def test_an_interrupted_upload_is_never_published(  # noqa: PLR0913, PLR0917 (fi
     source.write_bytes(BIG)
     slow_s3.hold = hold
 
-    def interrupt():
-        slow_s3.held.wait(20)
-        alarm()
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
+    alarm.when(slow_s3.held)
     # Once the limit has struck, the abort must get through.
-    with pytest.raises(SoftLimitError):
+    with pytest.raises(alarm.error):
         store.upload("out/a", source)
     if not DIRECT:
         loop = store._filesystem().loop
         # While the request is still held, nothing but being cancelled can end it.
         wait_until(lambda: not any("watched" in str(task) for task in asyncio.all_tasks(loop)))
-    thread.join()
     slow_s3.release.set()
     wait_until(lambda: slow_s3.under_way == 0)
 
