@@ -16,6 +16,7 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.staging import Cache, StagingSession, Stores
 from rootcellar.staging.output import Output
+from rootcellar.staging.removal import finish_removals
 from rootcellar.testing import FaultProxy
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ RANGE = 256 * 1024
 PART = 5 * 1024 * 1024
 """Of an upload: the least that S3 takes."""
 
-STAY = ("MainThread", "fsspecIO", "fault proxy", "asyncio_", "Thread-", "Dummy")
-"""Threads that may stay: this one, fsspec's loop, its helpers, the servers', the idle pool's."""
+STAY = (
+    *("MainThread", "fsspecIO", "fault proxy", "asyncio_", "Thread-", "Dummy"),
+    "rootcellar-removal",
+)
+"""Threads that may stay: this one, fsspec's loop, its helpers, the servers', the idle pool's, and
+the one that removes, which has nothing to do."""
 
 
 @dataclass
@@ -228,10 +233,13 @@ def look_around(bench: Bench) -> None:
     if loop is not None:
         wait_until(lambda: not [t for t in asyncio.all_tasks(loop) if "watched" in repr(t)])
     wait_until(lambda: all(r.ended or "stall" in r.fault for r in bench.proxy.requests))
+    finish_removals()
     bench.cache.sweep()
     root = bench.cache.root
     left = [
-        p.relative_to(root).as_posix() for area in ("tmp", "work") for p in root.glob(f"{area}/*")
+        p.relative_to(root).as_posix()
+        for area in ("tmp", "work", "ended")
+        for p in root.glob(f"{area}/*")
     ]
     assert [] == left
     assert [] == [p.name for p in root.rglob("*.tmp")]
