@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rootcellar.schemas.amount import spelled
 from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.staging.space import has_reservations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ _REMEDY = (
 )
 _REMEDY_LARGE = f"{_REMEDY}; or read it without staging: Annotated[Staged[T], STREAMED]"
 _REMEDY_LATER = f"Try again when runs on this host have ended. {_REMEDY}"
+_REMEDY_DISK = f"Free some of that disk. {_REMEDY}"
 
 
 class Admission:
@@ -49,7 +51,8 @@ class Admission:
                 for another one's download, which waited for room, shall not wait twice.
 
         Raises:
-            CacheFull: Runs held too much for as long as we waited.
+            CacheFull: Runs held too much for as long as we waited; or nobody here holds anything,
+                and what is full is the disk.
             CacheUnusable: It is more than the whole budget.
         """
         begun = time.monotonic() if since is None else since
@@ -64,7 +67,7 @@ class Admission:
             if tally is None:
                 continue
             ended = time.monotonic()
-            if ended >= end:
+            if ended >= end or not self._has_others(folder):
                 raise self.full(size_bytes, uri, tally)
             # Counting a million entries takes seconds: then look less often.
             self._wait_for_release(min(end, ended + _TRY_SECONDS + _BUSY_SHARE * (ended - started)))
@@ -95,7 +98,8 @@ class Admission:
             f"{spelled(floor)} stay free"
         )
         problem = f"the host's cache has no room now: {', '.join(parts)}"
-        return CacheFull(problem, "", uri, _REMEDY_LATER)
+        is_held = tally is None or tally.leased_bytes or tally.reserved_bytes
+        return CacheFull(problem, "", uri, _REMEDY_LATER if is_held else _REMEDY_DISK)
 
     def _refuse_larger(self, size_bytes: int, uri: str) -> None:
         with self.ledger.opened() as account:
@@ -108,6 +112,16 @@ class Admission:
                 uri,
                 _REMEDY_LARGE,
             )
+
+    def _has_others(self, folder: str) -> bool:
+        """Tell whether another run or download is here, whose end may give room."""
+        for area in ("work", "tmp"):
+            top = self._root / area
+            own = folder.removeprefix(f"{top}/").partition("/")[0]
+            if any(path.name != own for path in top.iterdir()):
+                return True
+        # Another thread of this run may hold more than it will need.
+        return has_reservations(folder)
 
     def _wait_for_release(self, end: float) -> None:
         """Return when a workdir was removed or bytes were given back, or at the end."""
@@ -125,5 +139,5 @@ def no_space(error: OSError) -> CacheFull:
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     return CacheFull(
         f"the disk of the host's cache is full: {reason}",
-        remedy=f"Free some of that disk. {_REMEDY}",
+        remedy=_REMEDY_DISK,
     )

@@ -30,7 +30,15 @@ from rootcellar.staging.epoch import mark_ns
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["NO_SPACE", "Account", "Ledger", "Reservation", "SpaceLimits", "reserved_bytes"]
+__all__ = [
+    "NO_SPACE",
+    "Account",
+    "Ledger",
+    "Reservation",
+    "SpaceLimits",
+    "has_reservations",
+    "reserved_bytes",
+]
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PREFIX = "reserved-"
@@ -256,6 +264,11 @@ def reserved_bytes(root: str) -> int:
             with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
                 total += int(file.read(_WIDTH))
     return total
+
+
+def has_reservations(folder: str) -> bool:
+    """Tell whether a scratch folder holds any."""
+    return any(name.startswith(_PREFIX) for name in os.listdir(folder))
 
 
 def now() -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheFull, CacheUnusable, StoreUnavailable
+from rootcellar.staging.admission import Admission
 from rootcellar.staging.removal import finish_removals
 from rootcellar.staging.workdir import Workdir
 
@@ -68,6 +69,18 @@ def test_a_download_waits_for_a_release(cache_of, put, wait_until):
     waiter.join(30)
 
     assert [content("b")] == [one.path.read_bytes() for one in fetched]
+
+
+def test_who_holds_everything_alone_does_not_wait(cache_of, put, monkeypatch):
+    """Nobody else's end would give room, so the error comes at once."""
+    cache = cache_of(1500, wait_seconds=60)
+    workdir = Workdir(cache, "run-1")
+    own = cache.within(workdir.aside)
+    workdir.place(own.fetch(*put("a", content("a"))), argument="a", ordinal=0, name="a")
+    monkeypatch.setattr(Admission, "_wait_for_release", lambda *_: pytest.fail("waited"))
+
+    with pytest.raises(CacheFull, match="in use by runs"):
+        own.fetch(*put("b", content("b")))
 
 
 def test_the_ledger_equals_what_is_there(cache_of, put, ledger_and_disk, tmp_path):
