@@ -73,6 +73,8 @@ class MemberFiles:
             CacheFull: The disk or the cache has no room now.
         """
         path = self._folder.path_for(line.path)
+        # Before it is taken in: whoever hears of too much may stop it.
+        self._count(line.size_bytes)
         _write_new(path, content)
         try:
             entry = self._cache.add(Path(path), line.digest)
@@ -80,6 +82,7 @@ class MemberFiles:
             if getattr(error.__cause__, "errno", None) not in NO_LINK:
                 raise
             self.links = False
+            self._count(-line.size_bytes)
             os.unlink(path)  # noqa: PTH108 (a string, as all here)
             return False
         if os.lstat(path).st_nlink == 1:
@@ -88,9 +91,11 @@ class MemberFiles:
             self._folder.add(line.path, _entry(line, entry))
         else:
             self._folder.note(line.path, line.size_bytes, line.digest)
-        if self._progress is not None:
-            self._progress.advance(line.size_bytes)
         return True
+
+    def _count(self, size_bytes: int) -> None:
+        if self._progress is not None:
+            self._progress.advance(size_bytes)
 
     def remembered(self, line: Line, address: Address, pin: Pin) -> Cached:
         """Note that an object had these bytes, and return what was downloaded."""
