@@ -107,6 +107,10 @@ def test_64_processes_make_one_download(put, tmp_path, files_below, mode, downlo
 
 
 STAGER = """
+    def entries_and_reserved(cache):
+        entries = sum(entry.size_bytes for entry in cache.entries.walk())
+        return entries + reserved_bytes(str(cache.root))
+
     seed, turns = int(sys.argv[2]), int(sys.argv[3])
     dice, done = random.Random(seed), 0
     cache = opened(budget=3_500_000, wait_seconds=0.2)  # holders wait for holders
@@ -123,10 +127,11 @@ STAGER = """
                 assert Digest.of(content) == staged.digest, "wrong bytes"
                 assert content[:1] == key.encode(), "another input"
             session.check_inputs()
-        # In this order what becomes an entry meanwhile is not seen twice.
-        there = sum(entry.size_bytes for entry in cache.entries.walk())
-        there += reserved_bytes(str(cache.root))
-        assert there <= 3_500_000, there
+        end = time.monotonic() + 10
+        with cache.ledger.opened():  # nothing is reserved meanwhile
+            while (there := entries_and_reserved(cache)) > 3_500_000:
+                # What becomes an entry just now is seen twice.
+                assert time.monotonic() < end, there
     finish_removals()
     assert done > turns / 5, done
 """
@@ -311,7 +316,10 @@ WITHOUT_LOCKS = """
                     staged = session.stage_in(found, argument=key, name=key)
                 except CacheUnusable:
                     continue  # slower and less well, but never wrong
-                content = staged.path.read_bytes()
+                try:
+                    content = staged.path.read_bytes()
+                except FileNotFoundError:
+                    continue  # taken for a dead run's, and removed
                 assert Digest.of(content) == staged.digest, "wrong bytes"
                 assert content[:1] == key.encode(), "another input"
         for entry in list(cache.entries.walk()):
