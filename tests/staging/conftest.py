@@ -95,7 +95,7 @@ def memory_stores() -> Stores:
     return Stores.from_mapping({"raw": f"memory://{uuid.uuid4()}"})
 
 
-@pytest.fixture(params=["folder", "memory", "s3", "s3 versioned", "s3fs", "s3fs versioned"])
+@pytest.fixture(params=["folder", "memory", "s3", "s3 versioned", "s3fs"])
 def stores(request) -> Stores:
     """Each kind of store in turn, empty, named `raw`."""
     if request.param.endswith(" versioned"):

@@ -20,7 +20,7 @@ _spec = importlib.util.spec_from_file_location("crowd", Path(__file__).with_name
 crowd = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(crowd)
 
-ROUNDS = int(os.environ.get("ROOTCELLAR_TEST_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("ROOTCELLAR_TEST_ROUNDS", "3"))
 """Of killing at random; a minute's worth is about 100."""
 
 

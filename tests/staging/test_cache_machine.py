@@ -182,7 +182,7 @@ def test_the_cache_does_what_its_model_does():
     run_state_machine_as_test(
         CacheMachine,
         settings=settings(
-            max_examples=int(os.environ.get("ROOTCELLAR_TEST_EXAMPLES", "40")),
+            max_examples=int(os.environ.get("ROOTCELLAR_TEST_EXAMPLES", "30")),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

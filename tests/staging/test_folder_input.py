@@ -326,10 +326,10 @@ MANY = """
 
 
 def test_memory_is_flat(tmp_path):
-    """10,000 members, published and staged, take ten MB or so; the limit is 32."""
+    """6,000 members, published and staged, take seven MB or so; the limit is 16."""
     (tmp_path / "store").mkdir()
-    command = [sys.executable, "-c", textwrap.dedent(MANY), str(tmp_path), "10000"]
+    command = [sys.executable, "-c", textwrap.dedent(MANY), str(tmp_path), "6000"]
 
     done = subprocess.run(command, check=True, capture_output=True, text=True)
 
-    assert int(done.stdout) < 32 * 1024
+    assert int(done.stdout) < 16 * 1024
