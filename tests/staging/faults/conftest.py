@@ -154,7 +154,7 @@ def wait_until_fixture():
 OPTIONS = {
     **CREDENTIALS,
     "client_kwargs": {"region_name": "us-east-1"},
-    "config_kwargs": {"read_timeout": 1.0, "connect_timeout": 2, "retries": {"max_attempts": 1}},
+    "config_kwargs": {"read_timeout": 2.0, "connect_timeout": 2, "retries": {"max_attempts": 1}},
 }
 
 

@@ -63,7 +63,7 @@ def test_what_fails_once_is_tried_again(bench, step, fault, way):
 
 @pytest.mark.parametrize(
     ("step", "fault"),
-    [(step, fault) for step in STEPS for fault in ("503", "reset")] + [("part", "stall")],
+    [(step, fault) for step in STEPS for fault in ("503", "reset")] + [("complete", "stall")],
 )
 def test_what_fails_for_ever_is_a_transient_error(bench, step, fault):
     """After some tries; nothing is visible, and parts are given up."""
