@@ -122,6 +122,26 @@ def test_missing_and_broken_are_a_line_in_the_log(started, put, cache, caplog, w
     assert any("THERE IS NO STORE" in line for line in lines)
 
 
+def test_no_error_ends_the_threads(started, put, cache, caplog, wait_until, monkeypatch):
+    """What a protocol's own library raises is a line too, however often."""
+    caplog.set_level(logging.DEBUG, "rootcellar.prefetch")
+    real = cache.fetch
+
+    def fetch(address, *args, **options):
+        if "bad" in address.uri:
+            raise LookupError("with a path in it")
+        return real(address, *args, **options)
+
+    monkeypatch.setattr(cache, "fetch", fetch)
+    prefetcher = started()
+    for number in range(4):
+        prefetcher.add(Upcoming("a", put(f"bad{number}", b"b"), "file"))
+    prefetcher.add(Upcoming("a", put("there", CONTENT), "file"))
+    wait_until(lambda: has(cache, CONTENT))
+
+    assert 4 == sum("failed: LookupError" in line for line in caplog.messages)
+
+
 def test_stop_ends_a_download(started, put, cache, memory_stores, monkeypatch, files_below):
     """A download under way is given up, and leaves nothing."""
     uri = put("large", CONTENT)
