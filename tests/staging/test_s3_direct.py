@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rootcellar.schemas.errors import ObjectChanged, StoreUnavailable
+from rootcellar.schemas.errors import DigestMismatch, ObjectChanged, StoreUnavailable
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Stores, transfer
 from rootcellar.staging.pipeline import pipelined
@@ -101,6 +101,32 @@ def test_another_etag_than_asked_for_is_a_change(served):
 
     with pytest.raises(ObjectChanged):
         store_at(served).read("a", Pin(size_bytes=5, etag="other"), 0, 5)
+
+
+def test_more_than_was_asked_for_is_a_change(served):
+    """Where only a size is known, another object is not received to its end first."""
+    served.answers = [OK]
+
+    with pytest.raises(ObjectChanged):
+        store_at(served).read("a", Pin(size_bytes=4), 0, 4)
+
+
+@pytest.mark.parametrize("error", [None, StoreUnavailable("the local file became shorter")])
+def test_a_file_that_is_cut_off_while_it_is_sent(s3_stores, tmp_path, monkeypatch, error):
+    """The error says what was done to the file, and not that the store is away."""
+    monkeypatch.setattr(s3_transfer, "SMALL_BYTES", 0)
+    source = tmp_path / "a"
+    source.write_bytes(b"content")
+
+    def send(_upload, _file, part):
+        os.truncate(source, 3)
+        if error is not None:
+            raise error
+        return part
+
+    monkeypatch.setattr(s3_transfer.DirectUpload, "_send", send)
+    with pytest.raises(DigestMismatch, match="was changed while"):
+        s3_stores.named("raw").upload("a", source)
 
 
 def test_an_error_in_an_answer_of_success_is_seen(served):
