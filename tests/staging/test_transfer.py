@@ -246,6 +246,7 @@ def test_a_soft_limit_ends_all_ranges_before_it_leaves(s3_stores, target, files_
 class Waiting:
     """A store whose ranges never end but by being cut off."""
 
+    algorithm = "sha256"
     parallel = 4
 
     def __init__(self, store):
@@ -293,6 +294,8 @@ def test_ranges_side_by_side_make_one_file(s3_stores, target, parallel):
 
 
 class Meddling:
+    algorithm = "sha256"
+
     def __init__(self, store, parallel):
         self.uri, self.stat, self.stream = store.uri, store.stat, store.stream
         self.parallel = parallel
