@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -297,6 +298,17 @@ def test_environment_and_profile_are_asked_as_botocore_asks_them(
 
     assert isinstance(store, DirectS3Store)
     assert pin == store.stat("a")
+
+
+@pytest.mark.parametrize("told", [{"key": "k", "secret": "s"}, {}])
+def test_certificates_are_those_that_the_environment_names(monkeypatch, tmp_path, told):
+    """As with botocore: where a network has an authority of its own; options go before."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    options = DirectOptions(endpoint_url="https://127.0.0.1:1", region="r", **told)
+
+    with pytest.raises(FileNotFoundError):
+        s3_connection.connect("bucket", options)
+    assert s3_connection.connect("bucket", replace(options, verify=False))
 
 
 def test_many_threads_share_a_store(s3_stores):
