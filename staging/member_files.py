@@ -72,6 +72,8 @@ class MemberFiles:
         Raises:
             CacheFull: The disk or the cache has no room now.
         """
+        if self._progress is not None:
+            self._progress.advance(line.size_bytes)  # who counts may refuse more
         path = self._folder.path_for(line.path)
         _write_new(path, content)
         try:
@@ -80,6 +82,8 @@ class MemberFiles:
             if getattr(error.__cause__, "errno", None) not in NO_LINK:
                 raise
             self.links = False
+            if self._progress is not None:
+                self._progress.advance(-line.size_bytes)  # it is downloaded again
             os.unlink(path)  # noqa: PTH108 (a string, as all here)
             return False
         if os.lstat(path).st_nlink == 1:
@@ -88,8 +92,6 @@ class MemberFiles:
             self._folder.add(line.path, _entry(line, entry))
         else:
             self._folder.note(line.path, line.size_bytes, line.digest)
-        if self._progress is not None:
-            self._progress.advance(line.size_bytes)
         return True
 
     def remembered(self, line: Line, address: Address, pin: Pin) -> Cached:

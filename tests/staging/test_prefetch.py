@@ -163,7 +163,7 @@ def test_stop_ends_a_download(started, put, cache, memory_stores, monkeypatch, f
     prefetcher.stop(20)
 
     assert not has(cache, CONTENT)
-    assert ["CACHEDIR.TAG"] == files_below(cache.root.parent)
+    assert ["CACHEDIR.TAG", "v2/eviction", "v2/usage"] == sorted(files_below(cache.root.parent))
 
 
 def test_what_will_be_linked_is_left(folder_stores, cache):
