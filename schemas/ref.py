@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,6 +17,9 @@ TYPE_TAG = "$type"
 
 Kind = Literal["file", "folder"]
 
+# It stands in headers of requests, and comes in messages: a line break would begin another header.
+_Token = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+
 
 class Pin(BaseModel):
     """One state of one object in its store: what a read is held to.
@@ -29,8 +32,8 @@ class Pin(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     size_bytes: int = Field(ge=0)
-    etag: str = ""
-    version_id: str = ""
+    etag: _Token = ""
+    version_id: _Token = ""
 
     @property
     def token(self) -> str:

@@ -159,7 +159,13 @@ class Handover:
             self._journal = journal
         self._serving.acquire()
         self._begun = True
-        _thread.start_new_thread(self._serve, ())
+        try:
+            _thread.start_new_thread(self._serve, ())
+        except RuntimeError as error:
+            # No more threads for this process: nobody would release it, or serve the queue.
+            self._error = error
+            self._serving.release()
+            raise
 
     def _end(self) -> None:
         if self._begun:
@@ -202,7 +208,7 @@ class Handover:
         try:
             if not self._stopped:
                 self.note(self._upload.send(name))
-                (self._output.path / name).unlink()
+                (self._output.path / name).unlink(missing_ok=True)
         except Stopped:
             raise
         except BaseException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from rootcellar.schemas.digest import Digest
@@ -64,12 +65,12 @@ class Hasher:
 
 
 def digest_file(path: Path, algorithm: Algorithm = "sha256") -> Digest:
-    """Return the digest of a local file."""
+    """Return the digest of a local file; of what is left of one that is cut off meanwhile."""
     hasher = Hasher(algorithm)
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        size_bytes = os.fstat(file).st_size
-        hasher.update_from(file, 0, size_bytes)
+        with suppress(EOFError):
+            hasher.update_from(file, 0, os.fstat(file).st_size)
     finally:
         os.close(file)
     return hasher.digest

@@ -149,9 +149,11 @@ class Intake:
         more = size_bytes - drawn.size_bytes
         if more > 0:  # the object was replaced by a larger one
             extra = self._admission.reserve(more, folder, "")
-            path = self._entries.enter(temp, digest)
-            extra.keep(more)
-            extra.close()
+            try:
+                path = self._entries.enter(temp, digest)
+                extra.keep(more)
+            finally:
+                extra.close()
         else:
             path = self._entries.enter(temp, digest)
         drawn.keep(min(size_bytes, drawn.size_bytes))

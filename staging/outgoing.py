@@ -193,7 +193,11 @@ class OutgoingFolder:
         if self._manifest_path.stat().st_size <= _SMALL_MANIFEST_BYTES:
             pin = store.write_small(self._address.key, self._manifest_path.read_bytes())
         else:
-            pin = store.upload(self._address.key, self._manifest_path).publish()
+            pending = store.upload(self._address.key, self._manifest_path)
+            try:
+                pin = pending.publish()
+            finally:
+                pending.abort()
         self._pin = pin
         return Published(
             uri=self.output.uri,

@@ -156,6 +156,8 @@ class Prefetcher:
                 _log.debug("prefetch of %s given up", upcoming.uri)
             except RootcellarError as error:
                 _log.debug("prefetch of %s failed: %s", upcoming.uri, self._shown(str(error)))
+            except Exception as error:  # noqa: BLE001 (a thread that ends brings nothing any more)
+                _log.debug("prefetch of %s failed: %s", upcoming.uri, type(error).__name__)
 
     def _next(self) -> Upcoming | None:
         with self._changed:

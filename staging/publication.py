@@ -1,9 +1,9 @@
 """Publish what a run wrote: all of its outputs or none, each at once and whole.
 
 Everything is transferred first: files invisibly, the members of folders below a segment of their
-own that nobody reads yet. Then files and manifests are made visible in a row. Within that last row
-a store that fails may leave the first outputs visible and the others not: no store offers more than
-one object at a time.
+own that nobody reads yet. Then files and manifests are made visible, some at once. Within that last
+step a store that fails may leave some outputs visible and others not: no store offers more than one
+object at a time.
 """
 
 from __future__ import annotations

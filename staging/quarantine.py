@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Quarantine", "Quarantined", "Vetting"]
 
 _NOTE = ".note"
+_NAME = re.compile(r"(?:sha256|blake3)-[0-9a-f]{64}-[0-9a-f]{8}")
 _MOST = 16
 _MOST_BYTES = 10 * 10**9
 
@@ -67,10 +69,10 @@ class Quarantine:
         """Return what is here, the oldest first."""
         found = []
         for name in os.listdir(self._top):
-            if name.endswith(_NOTE):
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                found.append(self._read(name))
+            # Who had a look may have left something of his own.
+            if _NAME.fullmatch(name):
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(self._read(name))
         return tuple(sorted(found, key=lambda one: one.at))
 
     def count(self) -> tuple[int, int]:

@@ -32,7 +32,8 @@ class _Remover:
         self.pid = os.getpid()
         self.jobs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self.hurry = threading.Event()
-        threading.Thread(target=self._work, name="rootcellar-removal", daemon=True).start()
+        self.thread = threading.Thread(target=self._work, name="rootcellar-removal", daemon=True)
+        self.thread.start()
         atexit.register(finish_removals)
 
     def _work(self) -> None:
@@ -48,9 +49,10 @@ class _Remover:
 
     @classmethod
     def own(cls) -> _Remover:
-        if cls.current is None or cls.current.pid != os.getpid():
-            cls.current = cls()
-        return cls.current
+        # What no job should raise would end the thread, and all after it would stay.
+        if (own := cls.current) is None or own.pid != os.getpid() or not own.thread.is_alive():
+            cls.current = own = cls()
+        return own
 
 
 def remove_later(job: Callable[[], object]) -> None:
@@ -61,7 +63,7 @@ def remove_later(job: Callable[[], object]) -> None:
 def finish_removals() -> None:
     """Wait, for a bounded time, until what was given to the thread so far is done."""
     remover = _Remover.current
-    if remover is None or remover.pid != os.getpid():
+    if remover is None or remover.pid != os.getpid() or not remover.thread.is_alive():
         return
     done = threading.Event()
     remover.hurry.set()

@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheUnusable, InputModified
+from rootcellar.schemas.errors import CacheUnusable, InputModified, RootcellarError
+from rootcellar.staging.cache import cache_errors
 from rootcellar.staging.folder_input import FolderInput, StagedFolder, pin_of_folder
 from rootcellar.staging.linked_input import LinkedInputs
 from rootcellar.staging.publication import Publication, Published
@@ -126,9 +127,12 @@ class StagingSession:
         """Drop what is not published, and the workdir. Safe to repeat."""
         try:
             self._streams.close()
-            self._publication.abort()
         finally:
-            self._close_workdir()
+            # Also if a soft limit strikes while the streams end.
+            try:
+                self._publication.abort()
+            finally:
+                self._close_workdir()
 
     @property
     def workdir(self) -> Path:
@@ -233,10 +237,11 @@ class StagingSession:
         Raises:
             ArtifactNotFound, ObjectChanged: The folder was replaced.
             ContentError: Its manifest, or the name of a foreign member, cannot be used.
+            CacheFull: Its manifest was evicted each time before it was read.
         """
         address = self._stores.store_for(wanted.uri.rstrip("/"))
         opened = self._streams.file if wanted.kind == "file" else self._streams.folder
-        return opened(address, wanted)
+        return until_placed(lambda: opened(address, wanted))
 
     def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
         """Return a path in the workdir that the body may write a file or folder to."""
@@ -297,8 +302,9 @@ class StagingSession:
         """
         published = self._publication.commit()
         try:
-            self._keep_published()
-        except CacheUnusable as error:
+            with cache_errors():
+                self._keep_published()
+        except RootcellarError as error:
             # The outputs are published; that the next task downloads them is no reason to fail.
             _log.warning("Published outputs could not be kept on this host. %s", error)
         return published

@@ -7,12 +7,12 @@ import os
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from rootcellar.schemas.errors import (
     ArtifactNotFound,
     BindingError,
+    CacheFull,
     ContentError,
     DigestMismatch,
     ObjectChanged,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind
-    from rootcellar.staging.cache import Cache
+    from rootcellar.staging.cache import Cache, Cached
 
 __all__ = ["StreamRequest", "StreamedInput", "Streams"]
 
@@ -82,11 +82,12 @@ class Streams:
             ArtifactNotFound: It was replaced, and the caller wanted no other.
             ObjectChanged: It was replaced after it was located.
             ContentError: Its manifest, or the name of a foreign member, cannot be used.
+            CacheFull: Its manifest was evicted before it was read; ask again.
         """
         meter = Meter()
         if is_listing(wanted.pin):
-            found = _listed(address, wanted)
-            return StreamedInput(self, wanted, address, meter, found, digest=wanted.expected)
+            members = _listed(address, wanted)
+            return StreamedInput(self, wanted, address, meter, members, digest=wanted.expected)
         cached = self._cache.fetch(
             Address(address.store, f"{address.key}/{MANIFEST_NAME}"), wanted.pin
         )
@@ -94,15 +95,18 @@ class Streams:
             meter.received(cached.transferred_bytes)
         if cached.pin.token != wanted.pin.token:
             raise _folder_replaced(address, wanted)
-        manifest = ManifestText(Path(cached.path), uri=address.uri)
-        if wanted.expected is not None and manifest.digest != wanted.expected:
+        try:
+            found = _named(cached, address)
+        except FileNotFoundError as error:
+            raise CacheFull(
+                "the manifest was evicted before it could be read",
+                wanted.artifact,
+                address.uri,
+                "Try again later",
+            ) from error
+        if wanted.expected not in (None, found.digest):
             raise _folder_replaced(address, wanted)
-        root = "/".join(part for part in (address.key, manifest.root) if part)
-        members = {
-            line.path: _Member(f"{root}/{line.path}", line.size_bytes, line.digest)
-            for line in manifest
-        }
-        return StreamedInput(self, wanted, address, meter, members, digest=manifest.digest)
+        return StreamedInput(self, wanted, address, meter, found.members, digest=found.digest)
 
     def open(self, source: PinnedObject, *, reads_ahead: bool) -> RangeFile:
         """Return a file over an object, closed with the run at the latest."""
@@ -168,6 +172,13 @@ class _Member(NamedTuple):
     size_bytes: int
     digest: Digest | None = None
     pin: Pin | None = None
+
+
+class _Contents(NamedTuple):
+    """Digest and files of a folder."""
+
+    digest: Digest
+    members: dict[str, _Member]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +298,16 @@ class StreamedInput:
             )
         self._located[member] = pin
         return self._source(member)[0]
+
+
+def _named(cached: Cached, address: Address) -> _Contents:
+    """Return what the manifest says that the host has."""
+    manifest = ManifestText(cached.path, uri=address.uri)
+    root = "/".join(part for part in (address.key, manifest.root) if part)
+    members = {
+        line.path: _Member(f"{root}/{line.path}", line.size_bytes, line.digest) for line in manifest
+    }
+    return _Contents(manifest.digest, members)
 
 
 def _listed(address: Address, wanted: StreamRequest) -> dict[str, _Member]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -31,6 +32,7 @@ from rootcellar.staging.temp_file import is_temp_name, temp_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
@@ -68,6 +70,7 @@ class GenericStore:
         self._options = options
         self._pid = 0
         self._connected: tuple[Any, str] | None = None
+        self._turn = threading.RLock()
 
     def __repr__(self) -> str:
         return f"GenericStore({self._base!r})"
@@ -229,8 +232,17 @@ class GenericStore:
             self._connected = url_to_fs(
                 self._url, skip_instance_cache=True, use_listings_cache=False, **self._options
             )
+            if self._pid not in {0, os.getpid()}:
+                self._turn = threading.RLock()  # the parent's may be held for ever
             self._pid = os.getpid()
         return self._connected
+
+    def _one_at_a_time(self) -> AbstractContextManager[object]:
+        """Wait for other threads where the file system is one connection that takes no two calls.
+
+        FTP and SFTP are; one with a loop for its requests keeps them apart itself.
+        """
+        return nullcontext() if getattr(self._fs, "async_impl", False) else self._turn
 
     def _path(self, key: str) -> str:
         root = self._connect()[1].rstrip("/")
@@ -258,7 +270,8 @@ class GenericStore:
     def _errors(self, key: str) -> Iterator[None]:
         about = ("", self.uri(key))
         try:
-            yield
+            with self._one_at_a_time():
+                yield
         except RootcellarError:
             raise
         except (PermissionError, NotImplementedError) as error:

@@ -19,7 +19,8 @@ from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreErro
 from rootcellar.staging.pipeline import cut_off_by, finishing
 from rootcellar.staging.stores.s3_answers import bucket_missing
 from rootcellar.staging.stores.s3_errors import translated
-from rootcellar.staging.stores.s3_upload import HeldUpload, MultipartUpload, pin_of
+from rootcellar.staging.stores.s3_transfer import SmallUpload
+from rootcellar.staging.stores.s3_upload import MultipartUpload, pin_of
 from rootcellar.staging.stores.store import Listed, chunks_of
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ class S3Store:
 
     def upload(self, key: str, source: Path, progress: Progress | None = None) -> PendingUpload:
         """Send the parts of a large file, or read a small one to be sent by `publish`."""
-        if HeldUpload.suits(source):
-            return HeldUpload(self, key, source, progress)
+        if SmallUpload.suits(source):
+            return SmallUpload(self, key, source, progress)
         pending = MultipartUpload(self, key, source)
         try:
             pending.transfer(progress)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 import random
 import ssl
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -207,12 +208,17 @@ def connect(bucket: str, options: DirectOptions) -> BucketConnection:
 
         def credentials() -> Credentials | None:
             return own
+
+        bundle = os.environ.get("AWS_CA_BUNDLE")
     else:
-        client = _client(options)
+        session = _session(options)
+        client, bundle = _client(session, options), session.get_config_variable("ca_bundle")
         url, region = client.meta.endpoint_url, client.meta.region_name
         style, credentials = _style(client, options), _credentials(client)
     place = _bucket_url(url, bucket, region, virtual_hosts=style)
     _check_proxies(place)
+    if options.verify is None and bundle:
+        options = replace(options, verify=bundle)
     return BucketConnection(place, options, region, credentials)
 
 
@@ -253,12 +259,16 @@ def _pause(tried: int) -> None:
     check_stopped()
 
 
-def _client(options: DirectOptions) -> Any:
+def _session(options: DirectOptions) -> Any:
     import botocore.session  # noqa: PLC0415 (an optional extra)
-    from botocore import UNSIGNED as ANONYMOUS  # noqa: PLC0415
+
+    return botocore.session.Session(profile=options.profile)
+
+
+def _client(session: Any, options: DirectOptions) -> Any:
+    from botocore import UNSIGNED as ANONYMOUS  # noqa: PLC0415 (an optional extra)
     from botocore.config import Config  # noqa: PLC0415
 
-    session = botocore.session.Session(profile=options.profile)
     return session.create_client(
         "s3",
         region_name=options.region or None,

@@ -75,7 +75,7 @@ class DirectOptions:
 
     @property
     def is_complete(self) -> bool:
-        """Whether neither environment nor profile could add anything but a style of address."""
+        """Whether neither environment nor profile need be asked where it is and who asks."""
         return bool(
             self.endpoint_url
             and self.region

@@ -153,18 +153,26 @@ class DirectUpload:
         with open_source(source) as file:
             before = written_at(file)
             self.begin()
-            for part in pipelined(
-                _parts_of(before[0]),
-                lambda part: self._send(file, part),
-                parallel=self._bucket.parallel,
-                ordered=True,
-            ):
-                self._parts.append(part)
-                self._hasher.update_from(file, part.start, part.end)
-                if progress is not None:
-                    progress.advance(part.end - part.start)
+            try:
+                self._send_all(file, before[0], progress)
+            except (EOFError, StoreUnavailable) as error:
+                if written_at(file) == before:
+                    raise
+                raise _written_to(self._bucket.uri(self._key)) from error
             if written_at(file) != before:
                 raise _written_to(self._bucket.uri(self._key))
+
+    def _send_all(self, file: int, size_bytes: int, progress: Progress | None) -> None:
+        for part in pipelined(
+            _parts_of(size_bytes),
+            lambda part: self._send(file, part),
+            parallel=self._bucket.parallel,
+            ordered=True,
+        ):
+            self._parts.append(part)
+            self._hasher.update_from(file, part.start, part.end)
+            if progress is not None:
+                progress.advance(part.end - part.start)
 
     def publish(self) -> Pin:
         """Join the parts to the object."""

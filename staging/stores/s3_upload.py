@@ -1,13 +1,13 @@
-"""The two ways into a bucket, neither of which shows anything before `publish`."""
+"""A large file on its way into a bucket over s3fs; nothing is shown before `publish`."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rootcellar.schemas.errors import DigestMismatch, StoreError
+from rootcellar.schemas.errors import StoreError
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.hashing import Hasher, algorithm_of, digest_bytes
+from rootcellar.staging.hashing import Hasher
 from rootcellar.staging.pipeline import finishing
 from rootcellar.staging.stores.source_file import read_source
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Progress
 
-__all__ = ["PART_BYTES", "Bucket", "HeldUpload", "MultipartUpload", "pin_of"]
+__all__ = ["PART_BYTES", "Bucket", "MultipartUpload", "pin_of"]
 
 _log = logging.getLogger(__name__)
 
 PART_BYTES = 8 * 1024 * 1024
-"""Of a part, and the largest file that is sent by one request."""
+"""Of a part."""
 
 _MAX_PARTS = 10_000
 """Source: Amazon S3 User Guide, multipart upload limits."""
@@ -40,45 +40,6 @@ class Bucket(Protocol):
     def full_key(self, key: str) -> str: ...  # noqa: D102 (as S3Store's)
 
     def call(self, method: str, key: str, /, **arguments: Any) -> Any: ...  # noqa: D102 (as S3Store's)
-
-
-class HeldUpload:
-    """A small file that `publish` reads again and sends by one request."""
-
-    def __init__(self, bucket: Bucket, key: str, source: Path, progress: Progress | None) -> None:
-        self._bucket = bucket
-        self._key = key
-        self._source = source
-        self._progress = progress
-        content = b"".join(read_source(source, PART_BYTES))
-        self.digest = digest_bytes(content, bucket.algorithm)
-        self.size_bytes = len(content)
-
-    @staticmethod
-    def suits(source: Path) -> bool:
-        """Tell whether the file is small enough."""
-        return source.stat().st_size <= PART_BYTES
-
-    def publish(self) -> Pin:
-        """Send the file, if it is still what was read first."""
-        content = b"".join(read_source(self._source, PART_BYTES))
-        uri = self._bucket.uri(self._key)
-        if digest_bytes(content, algorithm_of(self.digest)) != self.digest:
-            raise DigestMismatch(
-                "the local file was changed while it was published",
-                "",
-                uri,
-                "Let nothing write to an output once the body has ended",
-            )
-        answer = self._bucket.call(
-            "put_object", self._key, Key=self._bucket.full_key(self._key), Body=content
-        )
-        if self._progress is not None:
-            self._progress.advance(len(content))
-        return pin_of(answer, len(content))
-
-    def abort(self) -> None:
-        """Do nothing: nothing was sent."""
 
 
 class MultipartUpload:

@@ -8,6 +8,7 @@ proxies, compression.
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import struct
@@ -29,6 +30,7 @@ _BODY_BUFFER_BYTES = 1024 * 1024
 _SEND_BYTES = 2 * 1024 * 1024
 _IDLE_CONNECTIONS = 32
 _LEAST_BYTES_PER_TIMEOUT = 64 * 1024
+_BREAK = re.compile(r"[\r\n\x00]")
 _CONTINUE = 100
 _NO_CONTENT = {204, 304}
 
@@ -283,7 +285,11 @@ class _Connection:
         lines += [f"{name}: {value}" for name, value in request.headers.items()]
         if length or request.method in {"PUT", "POST"}:
             lines.append(f"content-length: {length}")
-        head = "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+        if any(_BREAK.search(line) for line in lines):
+            # Sent, the rest of the line would be another header, or another request.
+            raise ValueError("a line break stands in a header of a request")
+        # What is no letter there stands in no token that a store gave out, and so matches none.
+        head = "\r\n".join([*lines, "\r\n"]).encode("latin-1", errors="replace")
         with _timeouts():
             if isinstance(body, bytes):
                 self._socket.sendall(head + body)

@@ -30,6 +30,7 @@ JSON_VALUES = (
     | st.text()
     | st.floats(allow_nan=False, allow_infinity=False)
 )
+TOKENS = st.text(st.characters(exclude_categories=["Cc", "Cs"]))
 REFS = st.builds(
     Ref,
     type=st.text(min_size=1),
@@ -39,7 +40,7 @@ REFS = st.builds(
     kind=st.sampled_from(["file", "folder"]),
     digest=st.binary().map(Digest.of),
     size_bytes=st.integers(0),
-    pin=st.builds(Pin, size_bytes=st.integers(0), etag=st.text(), version_id=st.text()),
+    pin=st.builds(Pin, size_bytes=st.integers(0), etag=TOKENS, version_id=TOKENS),
 )
 
 
@@ -77,6 +78,8 @@ def test_reading_does_not_change_the_message():
         ({"size_bytes": -1}, "size_bytes"),
         ({"pin": {"size_bytes": -1}}, "pin.size_bytes"),
         ({"pin": {"size_bytes": 1, "secret": "x"}}, "pin.secret"),
+        ({"pin": {"size_bytes": 1, "etag": "e\r\nx: y"}}, "pin.etag"),
+        ({"pin": {"size_bytes": 1, "version_id": "v\n"}}, "pin.version_id"),
         ({"kind": "link"}, "kind"),
         ({"extra": 1}, "extra"),
         ({"type": "other"}, "twice"),

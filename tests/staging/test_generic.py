@@ -1,6 +1,8 @@
 """Protocols that fsspec does not know or cannot import."""
 
 import sys
+import threading
+from contextlib import suppress
 
 import pytest
 
@@ -24,3 +26,26 @@ def test_protocol_without_its_package_says_what_to_install(monkeypatch):
 
     with pytest.raises(StoreError, match="install gcsfs"):
         store.stat("a.dat")
+
+
+def test_threads_take_turns(memory_stores, monkeypatch):
+    """Where the file system has no loop of its own, no two calls are under way at once."""
+    store = memory_stores.named("raw")
+    store.write_small("a", b"a")
+    fs, together = store._fs, threading.Barrier(2)
+    real, met = fs.info, []
+
+    def info(path):
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+            met.append(path)
+        return real(path)
+
+    monkeypatch.setattr(fs, "info", info)
+    threads = [threading.Thread(target=store.stat, args=("a",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert [] == met

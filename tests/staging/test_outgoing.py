@@ -171,6 +171,26 @@ def test_a_large_manifest_is_sent_from_a_file(stores, cache, tmp_path, monkeypat
         assert (True, published.digest) == (staged.hit, staged.digest)
 
 
+def test_a_large_manifest_that_cannot_be_published_leaves_nothing(
+    folder_stores, folder, monkeypatch, tmp_path
+):
+    """No hidden file stays beside it in the store."""
+    from rootcellar.staging import outgoing
+
+    monkeypatch.setattr(outgoing, "_SMALL_MANIFEST_BYTES", 10)
+    publication = Publication(folder_stores)
+    publication.prepare(folder)
+
+    def fail(*_args):
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(folder_stores.named("raw"), "publish_temp", fail)
+    with pytest.raises(StoreUnavailable, match="down"):
+        publication.commit()
+
+    assert [ROOT] == [found.name for found in (tmp_path / "store" / "out" / "folder").iterdir()]
+
+
 class Writing:
     """Writes to a file whenever something was sent."""
 

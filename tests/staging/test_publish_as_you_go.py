@@ -14,7 +14,9 @@ from rootcellar.schemas.errors import (
     ContentError,
     StoreUnavailable,
 )
+from rootcellar.staging import handover
 from rootcellar.staging.folder_input import pin_of_folder
+from rootcellar.staging.folder_upload import FolderUpload
 
 
 @pytest.fixture
@@ -167,6 +169,41 @@ def test_an_error_in_the_background_surfaces(local_run, folder_stores, monkeypat
         body()
     with pytest.raises(StoreUnavailable, match="down"):
         local_run.session.prepare_output(local_run.output)
+
+
+def test_a_process_without_threads_hears_of_it(local_run, monkeypatch):
+    """At each call, and its end waits for nobody."""
+
+    class NoThreads:
+        allocate_lock = threading.Lock
+
+        @staticmethod
+        def start_new_thread(*_args):
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(handover, "_thread", NoThreads)
+    for name in ("a", "b"):
+        with pytest.raises(RuntimeError, match="new thread"):
+            local_run.add(local_run.write(name))
+    local_run.session.close()
+
+    assert not local_run.path.exists()
+
+
+def test_a_member_that_the_body_removes_too(local_run, monkeypatch):
+    """Once it is sent, it makes no difference who removes it."""
+    real = FolderUpload.send
+
+    def send(upload, name):
+        sent = real(upload, name)
+        (local_run.path / name).unlink()
+        return sent
+
+    monkeypatch.setattr(FolderUpload, "send", send)
+    local_run.add(local_run.write("a"))
+    local_run.session.finish_handovers()
+
+    assert 1 == local_run.publish().members
 
 
 def test_adding_blocks_while_too_much_waits(local_run, folder_stores, monkeypatch, wait_until):

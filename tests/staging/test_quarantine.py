@@ -205,6 +205,18 @@ def test_a_lost_note_does_not_lose_the_entry(cache, entry):
     assert [] == list((cache.root / "quarantine").iterdir())
 
 
+@pytest.mark.parametrize("name", ["notes", "a-b-c", "x.gz"])
+def test_what_a_person_leaves_there_is_no_entry(cache, entry, name):
+    """Counting goes on, and pruning removes it with the rest."""
+    cache.forget(DIGEST)
+    (cache.root / "quarantine" / name).write_text("x")
+    tally, listed = cache.evictor.count(), cache.quarantine.listed()
+    cache.quarantine.empty()
+
+    assert (1, DIGEST) == (tally.quarantined, listed[0].digest)
+    assert [] == list((cache.root / "quarantine").iterdir())
+
+
 def test_forgetting_what_is_not_there_leaves_nothing(cache):
     """No note without an entry."""
     cache.forget(DIGEST)

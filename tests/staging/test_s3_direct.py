@@ -8,11 +8,12 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rootcellar.schemas.errors import ObjectChanged, StoreUnavailable
+from rootcellar.schemas.errors import DigestMismatch, ObjectChanged, StoreUnavailable
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Stores, transfer
 from rootcellar.staging.pipeline import pipelined
@@ -101,6 +102,32 @@ def test_another_etag_than_asked_for_is_a_change(served):
 
     with pytest.raises(ObjectChanged):
         store_at(served).read("a", Pin(size_bytes=5, etag="other"), 0, 5)
+
+
+def test_more_than_was_asked_for_is_a_change(served):
+    """Where only a size is known, another object is not received to its end first."""
+    served.answers = [OK]
+
+    with pytest.raises(ObjectChanged):
+        store_at(served).read("a", Pin(size_bytes=4), 0, 4)
+
+
+@pytest.mark.parametrize("error", [None, StoreUnavailable("the local file became shorter")])
+def test_a_file_that_is_cut_off_while_it_is_sent(s3_stores, tmp_path, monkeypatch, error):
+    """The error says what was done to the file, and not that the store is away."""
+    monkeypatch.setattr(s3_transfer, "SMALL_BYTES", 0)
+    source = tmp_path / "a"
+    source.write_bytes(b"content")
+
+    def send(_upload, _file, part):
+        os.truncate(source, 3)
+        if error is not None:
+            raise error
+        return part
+
+    monkeypatch.setattr(s3_transfer.DirectUpload, "_send", send)
+    with pytest.raises(DigestMismatch, match="was changed while"):
+        s3_stores.named("raw").upload("a", source)
 
 
 def test_an_error_in_an_answer_of_success_is_seen(served):
@@ -271,6 +298,17 @@ def test_environment_and_profile_are_asked_as_botocore_asks_them(
 
     assert isinstance(store, DirectS3Store)
     assert pin == store.stat("a")
+
+
+@pytest.mark.parametrize("told", [{"key": "k", "secret": "s"}, {}])
+def test_certificates_are_those_that_the_environment_names(monkeypatch, tmp_path, told):
+    """As with botocore: where a network has an authority of its own; options go before."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    options = DirectOptions(endpoint_url="https://127.0.0.1:1", region="r", **told)
+
+    with pytest.raises(FileNotFoundError):
+        s3_connection.connect("bucket", options)
+    assert s3_connection.connect("bucket", replace(options, verify=False))
 
 
 def test_many_threads_share_a_store(s3_stores):

@@ -278,3 +278,42 @@ def test_a_session_leaves_no_open_files(start, publish):
     publish("raw://a", b"content")
 
     assert before == open_files()
+
+
+@pytest.mark.parametrize("error", [DigestMismatch("other bytes"), OSError(5, "I/O error")])
+def test_what_cannot_be_kept_is_published_all_the_same(start, stores, monkeypatch, caplog, error):
+    """A failure of the host, once all is visible, is a line in the log."""
+
+    def add(*_):
+        raise error
+
+    with start() as session:
+        path = session.reserve_output("out", "out")
+        path.write_bytes(b"content")
+        session.prepare_output(Output(uri="raw://a", path=path, kind="file"))
+        monkeypatch.setattr(session._cache, "add", add)
+        [published] = session.publish()
+
+    assert published.pin == stores.named("raw").stat("a")
+    assert "could not be kept" in caplog.text
+
+
+def test_an_interrupt_while_streams_end_leaves_nothing(folder_stores, cache, tmp_path, monkeypatch):
+    """Outputs are given up and the workdir goes, whatever strikes first."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    session = StagingSession(folder_stores, cache, run_uid="run")
+    session.__enter__()
+    path = session.reserve_output("out", "out")
+    path.write_bytes(b"content")
+    session.prepare_output(Output(uri="raw://a", path=path, kind="file"))
+    close = session._streams.close
+    monkeypatch.setattr(session._streams, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.close()
+    close()
+
+    assert [] == [found.name for found in (tmp_path / "store").iterdir()]
+    assert not session.workdir.exists()

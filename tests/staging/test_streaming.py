@@ -256,6 +256,25 @@ def test_a_member_that_was_written_over(stores, cache, tmp_path):
             stream.open("a.bin")
 
 
+def test_a_manifest_that_is_evicted_before_it_is_read(folder_stores, cache, tmp_path, monkeypatch):
+    """It is fetched again, since nobody held it."""
+    published = publish_folder(folder_stores, cache, tmp_path, {"a": b"1"})
+    wanted = request(published.pin, uri="raw://parts", kind="folder")
+    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
+        fetched = []
+
+        def fetch(*args, **options):
+            fetched.append(cache.fetch(*args, **options))
+            if len(fetched) == 1:
+                fetched[0].path.unlink()
+            return fetched[-1]
+
+        monkeypatch.setattr(session._streams._cache, "fetch", fetch)
+        content = session.stream(wanted).open("a").read()
+
+    assert (b"1", 2) == (content, len(fetched))
+
+
 def test_a_foreign_folder(stores, session, tmp_path):
     """Its listing is its pin: held to it as a whole, and member by member."""
     for name in ("1", "2"):

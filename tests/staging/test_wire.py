@@ -169,6 +169,26 @@ def test_a_body_that_ends_early_is_an_error(play):
         get(wire)
 
 
+@pytest.mark.parametrize("value", ['"e"\r\nx-amz-acl: public-read', '"e"\n\nGET /other', "\0"])
+def test_a_header_is_one_line(play, value):
+    """What came in a message adds no header, and no request whose answer another one would get."""
+    script, wire = play(OK)
+    request = Request("GET", "/a", {"host": "h", "if-match": value})
+    with pytest.raises(ValueError, match="line break"), wire.exchange(request):
+        pass
+
+    assert [] == script.requests
+
+
+def test_a_header_of_other_letters_is_sent(play):
+    """It matches nothing, and is no reason to fail in another way."""
+    script, wire = play(OK)
+    with wire.exchange(Request("GET", "/a", {"host": "h", "if-match": "€"})) as response:
+        response.content()
+
+    assert b"if-match: ?" in script.requests[0]
+
+
 def test_a_closed_idle_connection_is_replaced(play):
     """The other side may close what is idle, at any moment."""
 
