@@ -61,7 +61,9 @@ class Recorder:
             Whether there were versions that this process had not met before, or not whole.
         """
         versions = _versions(record)
-        known = {uid: self._known[uid] for uid in versions if uid in self._known}
+        # Another thread may clear what we remember at any moment.
+        found = {uid: self._known.get(uid) for uid in versions}
+        known = {uid: number for uid, number in found.items() if number is not None}
         missing = [version for uid, version in versions.items() if uid not in known]
         learned = [version for version in versions.values() if version.is_learned]
         types = self._identities.types({version.ref.type for version in missing})

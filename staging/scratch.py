@@ -9,6 +9,7 @@ new. A dead folder is first renamed to `.dead-…` and then removed, so that no 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -36,6 +37,9 @@ _DEAD_PREFIX = ".dead-"
 _AS_MADE = stat.S_IFDIR | 0o700
 _MOST_SPARES = 4
 _REMOVALS = 5
+_NOBODYS = frozenset({errno.ELOOP, errno.ENXIO})
+"""A link, or a socket: nothing that a process of ours makes and locks."""
+
 _AT_ONCE = 64
 """Dead folders looked at together: each keeps a file open."""
 
@@ -124,16 +128,22 @@ class _Spares:
 
     def take(self, path: str) -> int | None:
         """Make a folder of one that is kept, and return its lock; None if there is none."""
-        while self._kept:
-            name, lock = self._kept.pop()
+        while True:
             try:
-                if _root_of(name) == _root_of(path):
+                name, lock = self._kept.pop()
+            except IndexError:
+                return None
+            try:
+                # A rename would replace an empty folder of that name without a word.
+                if _root_of(name) == _root_of(path) and not os.path.lexists(path):
                     os.rename(name, path)
                     return lock
             except FileNotFoundError:
                 pass  # a sweep came by
+            except BaseException:
+                os.close(lock)
+                raise
             os.close(lock)
-        return None
 
     def keep(self, path: str, lock: int) -> bool:
         if len(self._kept) >= _MOST_SPARES:
@@ -218,8 +228,12 @@ def _lock_of_dead(path: Path) -> int | None:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    except OSError:
-        return os.open(path.parent, _FOLDER)  # a link, or nothing that can be opened: nobody's
+    except PermissionError:
+        return None  # its body took our rights away, and may be at work in it
+    except OSError as error:
+        if error.errno not in _NOBODYS:
+            raise
+        return os.open(path.parent, _FOLDER)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -286,15 +286,18 @@ class FolderPlace:
 
     def modified(self) -> Iterator[PlacedInput]:
         """Yield the files that were written to, replaced or removed since."""
-        for number, (path, size_bytes) in enumerate(zip(self.paths(), self._sizes, strict=True)):
+        end = 0
+        for path, size_bytes in zip(self.paths(), self._sizes, strict=True):
+            start, end = end, self._digests.index(b"\n", end) + 1
             if not _is_untouched(path, size_bytes):
-                digest = Digest(self._digests.split(b"\n")[number].decode())
+                digest = Digest(self._digests[start : end - 1].decode())
                 yield PlacedInput(self._argument, self._ordinal, Path(path), digest)
 
     def remove(self) -> None:
         """Remove the folder, before anybody was given it."""
         shutil.rmtree(self._top, ignore_errors=True)
         self._names.clear()
+        self._digests.clear()
         del self._sizes[:]
 
     def paths(self) -> Iterator[str]:

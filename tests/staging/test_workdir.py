@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -12,6 +13,7 @@ import textwrap
 
 import pytest
 
+from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable
 from rootcellar.staging import sweep
 from rootcellar.staging.workdir import Workdir
@@ -243,3 +245,44 @@ def test_a_child_leaves_its_parents_folders_alone(cache):
 
     assert 0 == os.waitpid(child, 0)[1]
     assert ("run-2",) == sweep(cache)
+
+
+def test_a_spare_never_takes_the_place_of_a_living_workdir(cache):
+    """The second workdir of a run is refused, whatever the process has put aside."""
+    Workdir(cache, "ended").close()
+    living = Workdir(cache, "run")
+    Workdir(cache, "ended too").close()
+
+    with pytest.raises(CacheUnusable):
+        Workdir(cache, "run")
+    assert living.path.is_dir()
+    living.close()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO])
+def test_a_sweep_that_cannot_look_spares_the_living(cache, workdir, monkeypatch, number):
+    """What cannot be opened is not known to be dead."""
+    path, opened = str(workdir.path), os.open
+
+    def refused(name, *rest, **more):
+        if os.fspath(name) == path:
+            raise OSError(number, os.strerror(number))
+        return opened(name, *rest, **more)
+
+    monkeypatch.setattr(os, "open", refused)
+    with contextlib.suppress(CacheUnusable):
+        sweep(cache)
+
+    assert workdir.path.is_dir()
+
+
+def test_each_modified_member_has_its_own_digest(cache):
+    """In the order in which they were placed."""
+    workdir = Workdir(cache, "many")
+    place = workdir.folder(argument="all", ordinal=0, name="folder")
+    digests = [Digest.of(str(number).encode()) for number in range(3)]
+    for number, digest in enumerate(digests):
+        place.note(f"{number}", 7, digest)
+
+    assert digests == [placed.digest for placed in workdir.modified_inputs()]
+    workdir.close()
