@@ -104,6 +104,10 @@ class Catalog:
         if self._recorder.finish_run(record, started):
             self._refs.forget()
 
+    def has_all_of(self, record: RunEnded) -> bool:
+        """Tell whether this is a file of this host, and known to hold all versions of a run."""
+        return self._database.is_sqlite and self._recorder.has_all_of(record)
+
     def mark_lost(self, uids: Iterable[str]) -> int:
         """Mark those of these runs that still count as running as lost; return how many."""
         self._prepare()

@@ -81,6 +81,13 @@ class Recorder:
         remember(self._known, self._database.record(work))
         return bool(missing or learned)
 
+    def has_all_of(self, record: RunEnded) -> bool:
+        """Tell whether all versions of a record were met before, and whole."""
+        return all(
+            uid in self._known and not version.is_learned
+            for uid, version in _versions(record).items()
+        )
+
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""
         wanted = sorted(set(uids))

@@ -10,13 +10,12 @@ import json
 import logging
 import threading
 import time
-from dataclasses import asdict, dataclass, fields
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from rootcellar.schemas.digest import Digest
+from rootcellar.note_text import end_text, read_note, start_text
 from rootcellar.schemas.errors import CacheUnusable, CatalogError
-from rootcellar.schemas.record import CodeIdentity, Environment, RunStarted
+from rootcellar.schemas.record import RunState, VersionRecord
 from rootcellar.staging.host_note import HostNote, sweep_notes
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rootcellar.catalog.catalog import Catalog
-    from rootcellar.schemas.record import RunEnded
+    from rootcellar.note_text import Noted
+    from rootcellar.schemas.record import Environment, RunEnded, RunStarted
 
 __all__ = ["Starts"]
 
@@ -43,11 +43,12 @@ _AGAIN_SECONDS = 5.0
 
 @dataclass(slots=True)
 class _Kept:
-    """A run whose start is not entered yet."""
+    """A run whose start is not entered yet; nor its end, if it has one."""
 
     record: RunStarted
     note: HostNote
     due: float
+    end: RunEnded | None = None
 
 
 class Starts:
@@ -68,6 +69,7 @@ class Starts:
         self._watcher: threading.Thread | None = None
         self._is_asleep = False
         self._wake = threading.Event()
+        self._entering = threading.Lock()
 
     def begin(self, record: RunStarted) -> None:
         """Enter the run as running, or keep its start on this host for a moment.
@@ -101,11 +103,40 @@ class Starts:
         if kept is not None:
             self._entered(record.uid)
 
+    def postpone(self, record: RunEnded) -> bool:
+        """Note on this host how a run ended; tell whether `settle` may enter it later.
+
+        It may if the note is as lasting as the row would be, and if nobody could be looking for
+        the row: docs/decisions/0014.
+        """
+        kept = self._kept.get(record.uid)
+        if kept is None or not _is_for_itself(record) or not self._catalog.has_all_of(record):
+            return False
+        if not self._entering.acquire(blocking=False):
+            return False
+        try:
+            if record.uid not in self._kept:
+                return False
+            kept.note.extend(end_text(record))
+            kept.end = record
+        except OSError:
+            return False
+        finally:
+            self._entering.release()
+        return True
+
+    def settle(self, record: RunEnded) -> None:
+        """Enter the end of a run that was postponed; if that fails, later again."""
+        try:
+            self.finish(record)
+        except CatalogError as error:
+            logger.warning("run %s is not in the catalog yet: %s", record.uid, error)
+
     def sweep(self) -> tuple[str, ...]:
-        """Enter the runs that died on this host before the catalog knew them, as lost.
+        """Enter the runs that died on this host before the catalog knew them.
 
         Returns:
-            Their uids, sorted.
+            The uids of those that are lost, sorted.
 
         Raises:
             CatalogUnavailable: Those that could not be entered stay for the next sweep.
@@ -114,14 +145,30 @@ class Starts:
         lost: list[str] = []
 
         def found(head: bytes, line: bytes) -> None:
-            record = _read(head, line)
-            if record is not None:
-                self._catalog.start_run(record)
-                if self._catalog.mark_lost([record.uid]):
-                    lost.append(record.uid)
+            noted = read_note(head, line)
+            if noted is not None and self._enter_noted(noted):
+                lost.append(noted.start.uid)
 
         sweep_notes(self._folder(), found)
         return tuple(sorted(lost))
+
+    def _enter_noted(self, noted: Noted) -> bool:
+        """Enter a dead process's run; tell whether it is lost."""
+        ended = noted.ended(self._version)
+        if ended is not None:
+            self._catalog.finish_run(ended, noted.start)
+            return False
+        self._catalog.start_run(noted.start)
+        return self._catalog.mark_lost([noted.start.uid]) > 0
+
+    def _version(self, uid: str) -> VersionRecord | None:
+        found = self._catalog.version(uid)
+        if found is None:
+            return None
+        # The catalog has it: only its uid counts.
+        return VersionRecord(
+            ref=found.ref, origin="observed", media_type="", recorded_at=found.recorded_at
+        )
 
     def close(self) -> None:
         """Remove this process's notes that say nothing."""
@@ -132,7 +179,7 @@ class Starts:
         """Note the run's start; None if this host cannot keep it."""
         try:
             note = self._note(record.environment)
-            note.write(_text(record))
+            note.write(start_text(record))
         except (OSError, CacheUnusable):
             return None
         return note
@@ -182,46 +229,20 @@ class Starts:
         now = time.monotonic()
         if now < kept.due:
             return
-        try:
-            self._catalog.start_run(kept.record)
-        except CatalogError as error:
-            kept.due = now + _AGAIN_SECONDS
-            logger.warning("run %s is not in the catalog yet: %s", uid, error)
-        else:
-            self._entered(uid)
+        with self._entering:
+            try:
+                if kept.end is None:
+                    self._catalog.start_run(kept.record)
+                else:
+                    self._catalog.finish_run(kept.end, kept.record)
+            except CatalogError as error:
+                kept.due = now + _AGAIN_SECONDS
+                logger.warning("run %s is not in the catalog yet: %s", uid, error)
+            else:
+                self._entered(uid)
 
 
-_TIMES = {"started_at"}
-_APART = {"environment", "code"}
-_NAMES = [field.name for field in fields(RunStarted) if field.name not in {*_TIMES, *_APART}]
-
-
-def _text(record: RunStarted) -> bytes:
-    said: dict[str, Any] = {name: getattr(record, name) for name in _NAMES}
-    said["started_at"] = record.started_at.isoformat()
-    code = record.code
-    said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
-    return json.dumps(said).encode()
-
-
-def _read(head: bytes, line: bytes) -> RunStarted | None:
-    """Return the record of a note; None if it was not ours, or not of this version."""
-    try:
-        where, said = json.loads(head), json.loads(line)
-        code = said.pop("code")
-        said["started_at"] = datetime.fromisoformat(said["started_at"])
-        said["arguments_digest"] = said["arguments_digest"] and Digest(said["arguments_digest"])
-        return RunStarted(
-            **said,
-            environment=where and Environment(**where),
-            code=code
-            and CodeIdentity(
-                qualname=code[0],
-                source_digest=Digest(code[1]),
-                git_commit=code[2],
-                git_dirty=code[3],
-            ),
-        )
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        logger.warning("a note of a dead run could not be read")
-        return None
+def _is_for_itself(record: RunEnded) -> bool:
+    """Tell whether nobody needs the row of a run but who wants to know of it."""
+    others = record.outputs or record.reuse_key or record.reused_run
+    return record.state is RunState.SUCCEEDED and not others

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from rootcellar.installation import Installation
     from rootcellar.retry import RetryPolicy
 
-__all__ = ["ArtifactTask"]
+__all__ = ["ArtifactTask", "settle_after_result"]
 
 logger = logging.getLogger("rootcellar.run")
+
+_POSTPONED = "rootcellar_postponed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,10 @@ def _staged_run(
             with attempt.during("body"):
                 result = body(*by_position, **by_name)
             saved = attempt.stage_out(result, session)
-            refs = attempt.commit(binding)
+            # An item of `.map()` has no result of its own to come after.
+            refs = attempt.commit(binding, may_wait=not task.request.called_directly)
+            if attempt.is_postponed:
+                setattr(task.request, _POSTPONED, attempt)
             return refs if saved or result is None else result
     except (Retry, Ignore, Reject) as outcome:
         state = RunState.RETRIED if isinstance(outcome, Retry) else RunState.SKIPPED
@@ -182,6 +187,14 @@ def _staged_run(
     except BaseException as error:  # a hard limit or a stop: the child has a tenth of a second
         _fail(attempt, error, state=RunState.FAILED)
         raise
+
+
+def settle_after_result(sender: Any, **_: Any) -> None:
+    """Finish what a run left until its result was stored: receives `task_postrun`."""
+    request = getattr(sender, "request", None)
+    attempt = None if request is None else request.__dict__.pop(_POSTPONED, None)
+    if attempt is not None:
+        attempt.settle()
 
 
 def _fail(

@@ -103,6 +103,7 @@ class StagingSession:
         self._progress = progress
         self._link_local = link_local
         self._publication = Publication(stores, progress)
+        self._is_left_open = False
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
@@ -119,8 +120,12 @@ class StagingSession:
         traceback: TracebackType | None,
     ) -> None:
         # A child that a body forked, and that leaves by an error, has a copy of us and no more.
-        if self._pid == os.getpid():
+        if self._pid == os.getpid() and not (self._is_left_open and error is None):
             self.close()
+
+    def leave_open(self) -> None:
+        """Have a block that ends without an error not close the session; the caller does."""
+        self._is_left_open = True
 
     def close(self) -> None:
         """Drop what is not published, and the workdir. Safe to repeat."""

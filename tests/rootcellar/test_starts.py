@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from rootcellar import starts as module
 from rootcellar.catalog.catalog import Catalog
+from rootcellar.note_text import Noted, read_note, start_text
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CatalogUnavailable
 from rootcellar.schemas.record import (
@@ -213,10 +215,10 @@ def test_a_run_killed_before_the_catalog_knew_it_is_lost(tmp_path):
 
 def test_a_note_of_another_version_is_passed_by(starts, tmp_path, caplog):
     """What cannot be read is said and removed; it keeps nobody from working."""
-    assert module._read(b"null", b'{"strange": 1}') is None
-    assert module._read(b"{", b"[]") is None
+    assert read_note(b"null", b'{"strange": 1}') is None
+    assert read_note(b"{", b"[]") is None
     with caplog.at_level(logging.WARNING):
-        module._read(b"null", b"7")
+        read_note(b"null", b"7")
 
     assert "could not be read" in caplog.text
 
@@ -245,6 +247,6 @@ def test_a_note_keeps_the_whole_record(arguments, queue, code, environment, dige
         environment=environment,
         arguments_digest=digest,
     )
-    head = module.json.dumps(environment and module.asdict(environment)).encode()
+    head = json.dumps(environment and asdict(environment)).encode()
 
-    assert start == module._read(head, module._text(start))
+    assert Noted(start, None) == read_note(head, start_text(start))
