@@ -310,13 +310,17 @@ class Attempt:
         """Whether the run has succeeded, and its last row and its workdir wait for `settle`."""
         return self._postponed is not None
 
-    def settle(self) -> None:
-        """Write the last row and remove the workdir, if that was postponed; never raises."""
+    def settle(self, *, at_once: bool) -> None:
+        """Remove the workdir and have the last row written, if that was postponed; never raises.
+
+        Args:
+            at_once: Not a moment later, with the rows of other runs.
+        """
         ended, self._postponed = self._postponed, None
         if ended is not None:
             with soft_limit_held():
-                self._runtime.starts.settle(ended)
                 self._require_session().close()
+                self._runtime.starts.settle(ended, at_once=at_once)
 
     def fail(self, error: BaseException, *, state: RunState, cause: str = "") -> None:
         """Write the run's last row after an error; never raises in its place.

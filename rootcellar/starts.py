@@ -6,12 +6,16 @@ happens if its process dies in that moment is in docs/decisions/0014.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
+import os
 import threading
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from celery.signals import worker_process_shutdown
 
 from rootcellar.note_text import end_text, read_note, start_text
 from rootcellar.schemas.errors import CacheUnusable, CatalogError
@@ -19,7 +23,7 @@ from rootcellar.schemas.record import RunState, VersionRecord
 from rootcellar.staging.host_note import HostNote, sweep_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rootcellar.catalog.catalog import Catalog
@@ -36,8 +40,11 @@ _SHORT_SECONDS = 1.0
 _FRESH_SECONDS = 10.0
 """Who reached the catalog so long ago may rely on it; others ask before anything is moved."""
 
-_LOOK_SECONDS = 0.5
-_IDLE_LOOKS = 20
+_LOOK_SECONDS = 0.1
+"""For so long a run that ended may wait to be entered with others."""
+
+_AT_ONCE = 32
+_IDLE_LOOKS = 50
 _AGAIN_SECONDS = 5.0
 
 
@@ -70,6 +77,8 @@ class Starts:
         self._is_asleep = False
         self._wake = threading.Event()
         self._entering = threading.Lock()
+        self._waiting: dict[str, _Kept] = {}
+        self._pid = os.getpid()
 
     def begin(self, record: RunStarted) -> None:
         """Enter the run as running, or keep its start on this host for a moment.
@@ -125,12 +134,47 @@ class Starts:
             self._entering.release()
         return True
 
-    def settle(self, record: RunEnded) -> None:
-        """Enter the end of a run that was postponed; if that fails, later again."""
+    def settle(self, record: RunEnded, *, at_once: bool) -> None:
+        """Enter the end of a run that was postponed, with others a moment later or at once."""
+        kept = self._kept.get(record.uid)
+        if kept is None:  # it lasted, and its start was entered meanwhile
+            self._finish_late(record)
+            return
+        self._waiting[record.uid] = kept
+        if at_once or len(self._waiting) >= _AT_ONCE:
+            self.enter_waiting()
+
+    def enter_waiting(self) -> None:
+        """Enter all runs that ended and wait for that; what fails, is tried again."""
+        with self._entering:
+            waiting = dict(self._waiting)
+            if not waiting:
+                return
+            ended = [(one.end, one.record) for one in waiting.values() if one.end is not None]
+            try:
+                self._catalog.finish_runs(ended)
+            except CatalogError as error:
+                self._fall_behind(waiting, error)
+            else:
+                self._reached = time.monotonic()
+                for uid in waiting:
+                    self._waiting.pop(uid, None)
+                    self._entered(uid)
+
+    def _fall_behind(self, waiting: Mapping[str, _Kept], error: CatalogError) -> None:
+        self._reached = float("-inf")
+        due = time.monotonic() + _AGAIN_SECONDS
+        for uid, kept in waiting.items():
+            # From now on each by itself: one of them may be what the catalog refuses.
+            self._waiting.pop(uid, None)
+            kept.due = due
+        logger.warning("%d runs are not in the catalog yet: %s", len(waiting), error)
+
+    def _finish_late(self, record: RunEnded) -> None:
         try:
             self.finish(record)
         except CatalogError as error:
-            logger.warning("run %s is not in the catalog yet: %s", record.uid, error)
+            logger.error("the end of run %s is not in the catalog: %s", record.uid, error)
 
     def sweep(self) -> tuple[str, ...]:
         """Enter the runs that died on this host before the catalog knew them.
@@ -171,7 +215,11 @@ class Starts:
         )
 
     def close(self) -> None:
-        """Remove this process's notes that say nothing."""
+        """Enter what waits, and remove this process's notes that say nothing."""
+        self.enter_waiting()
+        self._drop_free()
+
+    def _drop_free(self) -> None:
         while self._free:
             self._free.pop().close()
 
@@ -186,7 +234,7 @@ class Starts:
 
     def _note(self, environment: Environment | None) -> HostNote:
         if environment is not self._environment:
-            self.close()
+            self._drop_free()
             self._environment = environment
         while self._free:
             note = self._free.pop()
@@ -204,11 +252,18 @@ class Starts:
 
     def _watch(self) -> None:
         if self._watcher is None:
+            # Of a pool's child, and of any other process; neither when it is killed.
+            worker_process_shutdown.connect(self._leave, weak=False)
+            atexit.register(self._leave)
             self._watcher = threading.Thread(target=self._look, name="rootcellar", daemon=True)
             self._watcher.start()
         elif self._is_asleep:
             self._is_asleep = False
             self._wake.set()
+
+    def _leave(self, **_: object) -> None:
+        if self._pid == os.getpid():
+            self.enter_waiting()
 
     def _look(self) -> None:
         """Enter what has run for longer than a moment; sleep when nothing runs."""
@@ -216,6 +271,8 @@ class Starts:
         while True:
             time.sleep(_LOOK_SECONDS)
             quiet = 0 if self._kept else quiet + 1
+            if self._waiting:
+                self.enter_waiting()
             for uid, kept in list(self._kept.items()):
                 self._enter_if_due(uid, kept)
             if quiet >= _IDLE_LOOKS:
@@ -227,7 +284,7 @@ class Starts:
 
     def _enter_if_due(self, uid: str, kept: _Kept) -> None:
         now = time.monotonic()
-        if now < kept.due:
+        if now < kept.due or uid in self._waiting:
             return
         with self._entering:
             try:

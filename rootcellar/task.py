@@ -18,7 +18,13 @@ from celery.exceptions import Ignore, Reject, Retry
 from rootcellar.attempt import Attempt
 from rootcellar.code import code_identity
 from rootcellar.installation import installation_of
-from rootcellar.message import HEADER, caller_is_celerys, headers_for, started_record
+from rootcellar.message import (
+    HEADER,
+    caller_is_celerys,
+    headers_for,
+    shown_arguments,
+    started_record,
+)
 from rootcellar.schemas.binding import bind
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.schemas.interface import TaskInterface
@@ -95,6 +101,8 @@ class ArtifactTask(Task[Any, Any]):
         """
         if self.typing:
             self._check_call(args or (), kwargs or {}, is_link="parent_id" in options)
+        if "argsrepr" not in options and (shown := shown_arguments(args)) is not None:
+            options["argsrepr"] = shown
         headers = dict(options.pop("headers", None) or {})
         headers.setdefault(HEADER, headers_for(installation_of(self.app)))
         return super().apply_async(args, kwargs, *rest, headers=headers, **options)
@@ -194,7 +202,8 @@ def settle_after_result(sender: Any, **_: Any) -> None:
     request = getattr(sender, "request", None)
     attempt = None if request is None else request.__dict__.pop(_POSTPONED, None)
     if attempt is not None:
-        attempt.settle()
+        # Whoever waits for an eager task looks at the catalog of this very process.
+        attempt.settle(at_once=bool(request.is_eager))
 
 
 def _fail(
