@@ -39,6 +39,7 @@ from rootcellar.staging.streaming import StreamedInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.artifact import Artifact, Selection
@@ -60,6 +61,23 @@ class _Ledger:
     outputs: list[OutputRecord] = field(default_factory=list)
     reuse_key: str = ""
     reused_run: str = ""
+
+
+class _Timed:
+    """Adds the seconds that a block takes to a phase's."""
+
+    __slots__ = ("_begun", "_phase", "_seconds")
+
+    def __init__(self, seconds: dict[str, float], phase: str) -> None:
+        self._seconds = seconds
+        self._phase = phase
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *_error: object) -> None:
+        spent = time.perf_counter() - self._begun
+        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + spent
 
 
 class Attempt:
@@ -97,16 +115,10 @@ class Attempt:
         )
         return self._session
 
-    @contextmanager
-    def during(self, phase: str) -> Iterator[None]:
+    def during(self, phase: str) -> AbstractContextManager[None]:
         """Name and time what happens inside, for the record of the run."""
         self._ledger.phase = phase
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - begun
-            self._ledger.seconds[phase] = self._ledger.seconds.get(phase, 0.0) + spent
+        return _Timed(self._ledger.seconds, phase)
 
     def pin(self, binding: Binding, session: StagingSession) -> Binding:
         """Resolve selections and hold every input to one version, before a byte moves.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,19 +45,6 @@ def headers_for(installation: Installation | None) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _ShownRef:
-    """A ref as logs and monitors show it."""
-
-    ref: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        key = self.ref.get("key")
-        named = key.items() if isinstance(key, Mapping) else ()
-        fields = ", ".join(f"{name}={value!r}" for name, value in named)
-        return f"<{self.ref[TYPE_TAG]}({fields}) version {self.ref['version']}>"
-
-
 def shown_arguments(args: Any) -> str | None:
     """Return what logs and monitors show of positional arguments; None if Celery's way will do.
 
@@ -68,10 +54,21 @@ def shown_arguments(args: Any) -> str | None:
     refs = [Ref.is_ref(one) for one in args or ()]
     if not any(refs):
         return None
-    shown = tuple(
-        _ShownRef(one) if is_ref else one for one, is_ref in zip(args, refs, strict=True)
-    )
-    return str(saferepr(shown, _SHOWN_CHARACTERS))
+    parts = [
+        _shown_ref(one) if is_ref else str(saferepr(one, _SHOWN_CHARACTERS))
+        for one, is_ref in zip(args, refs, strict=True)
+    ]
+    text = ", ".join(parts)
+    if len(text) > _SHOWN_CHARACTERS:
+        text = f"{text[:_SHOWN_CHARACTERS]}..."
+    return f"({text},)" if len(parts) == 1 else f"({text})"
+
+
+def _shown_ref(ref: Mapping[str, Any]) -> str:
+    key = ref.get("key")
+    named = key.items() if isinstance(key, Mapping) else ()
+    fields = ", ".join([f"{name}={value!r}" for name, value in named])
+    return f"<{ref[TYPE_TAG]}({fields}) version {ref['version']}>"
 
 
 def caller_is_celerys() -> bool:

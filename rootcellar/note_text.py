@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.record import (
     CodeIdentity,
@@ -36,7 +38,12 @@ _INPUT = [field.name for field in fields(InputRecord) if field.name != "version"
 _BETWEEN = b"\t"
 """JSON writes it otherwise within texts."""
 
-_encode = json.JSONEncoder(check_circular=False).encode
+
+def _encoded(said: dict[str, Any]) -> bytes:
+    try:
+        return to_json(said)  # in a fifth of the time
+    except ValueError:  # half of a surrogate pair, for instance
+        return json.dumps(said).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def start_text(record: RunStarted) -> bytes:
     said["started_at"] = record.started_at.isoformat()
     code = record.code
     said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
-    return _encode(said).encode()
+    return _encoded(said)
 
 
 def end_text(record: RunEnded) -> bytes:
@@ -94,7 +101,7 @@ def end_text(record: RunEnded) -> bytes:
             for one in record.inputs
         ],
     }
-    return _BETWEEN + _encode(said).encode()
+    return _BETWEEN + _encoded(said)
 
 
 def read_note(head: bytes, line: bytes) -> Noted | None:

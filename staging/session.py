@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import CacheUnusable, InputModified
@@ -98,7 +99,7 @@ class StagingSession:
         link_local: LinkLocal = "auto",
     ) -> None:
         self._stores = stores
-        self._cache = cache
+        self._host_cache = cache
         self._run_uid = run_uid
         self._progress = progress
         self._link_local = link_local
@@ -107,11 +108,23 @@ class StagingSession:
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
-        self._workdir = Workdir(self._cache, self._run_uid)
-        self._cache = self._cache.within(self._workdir.path / ASIDE)
-        self._streams = Streams(self._cache)
-        self._linked = LinkedInputs(self._workdir, self._cache.root, self._link_local)
+        self._workdir = Workdir(self._host_cache, self._run_uid)
         return self
+
+    # Made when they are needed: most runs find all they read in the cache.
+
+    @cached_property
+    def _cache(self) -> Cache:
+        """The cache, with its temporary files in the workdir."""
+        return self._host_cache.within(self._workdir.path / ASIDE)
+
+    @cached_property
+    def _streams(self) -> Streams:
+        return Streams(self._cache)
+
+    @cached_property
+    def _linked(self) -> LinkedInputs:
+        return LinkedInputs(self._workdir, self._cache.root, self._link_local)
 
     def __exit__(
         self,
@@ -130,7 +143,8 @@ class StagingSession:
     def close(self) -> None:
         """Drop what is not published, and the workdir. Safe to repeat."""
         try:
-            self._streams.close()
+            if "_streams" in self.__dict__:
+                self._streams.close()
             self._publication.abort()
         finally:
             self._close_workdir()
@@ -196,7 +210,7 @@ class StagingSession:
             staged = folder.stage(address, located.pin, expected=expected)
             self.expect(staged.transferred_bytes - staged.size_bytes)
             return _staged_folder(located, staged, time.monotonic() - started)
-        pin, cached = located.pin, self._cache.known(address, located.pin, expected)
+        pin, cached = located.pin, self._host_cache.known(address, located.pin, expected)
         if cached is None:
             linked = self._linked.place(
                 address, pin, argument=argument, name=name, expected=expected
@@ -228,7 +242,7 @@ class StagingSession:
         if wanted.kind == "folder":
             return False
         address = self._stores.store_for(wanted.uri)
-        return self._cache.known(address, wanted.pin, wanted.expected) is not None
+        return self._host_cache.known(address, wanted.pin, wanted.expected) is not None
 
     def stream(self, wanted: StreamRequest) -> StreamedInput:
         """Return a stream of a file or folder, which is closed with the session.
@@ -262,7 +276,8 @@ class StagingSession:
         for placed in modified:
             self._cache.forget(placed.digest)
         arguments = {placed.argument for placed in modified}
-        arguments |= {linked.argument for linked in self._linked.modified()}
+        if "_linked" in self.__dict__:
+            arguments |= {linked.argument for linked in self._linked.modified()}
         if arguments:
             raise InputModified(
                 f"the body changed files of its inputs: {', '.join(sorted(arguments))}",
