@@ -76,7 +76,7 @@ class Noted:
             uid=self.start.uid,
             state=RunState.SUCCEEDED,
             ended_at=datetime.fromisoformat(self.end["ended_at"]),
-            phases=PhaseSeconds(*self.end["phases"]),
+            phases=PhaseSeconds(**self.end["phases"]),
             inputs=tuple(inputs),
         )
 
@@ -95,7 +95,11 @@ def end_text(record: RunEnded) -> bytes:
     phases = record.phases
     said = {
         "ended_at": record.ended_at.isoformat(),
-        "phases": [phases.stage_in, phases.body, phases.stage_out],
+        "phases": {
+            "stage_in": phases.stage_in,
+            "body": phases.body,
+            "stage_out": phases.stage_out,
+        },
         "inputs": [
             [one.version and one.version.ref.version, *(getattr(one, name) for name in _INPUT)]
             for one in record.inputs

@@ -137,8 +137,7 @@ class Starts:
     def settle(self, record: RunEnded, *, at_once: bool) -> None:
         """Enter the end of a run that was postponed, with others a moment later or at once."""
         kept = self._kept.get(record.uid)
-        if kept is None:  # it lasted, and its start was entered meanwhile
-            self._finish_late(record)
+        if kept is None:  # the thread has entered it meanwhile, with its end
             return
         self._waiting[record.uid] = kept
         if at_once or len(self._waiting) >= _AT_ONCE:
@@ -169,12 +168,6 @@ class Starts:
             self._waiting.pop(uid, None)
             kept.due = due
         logger.warning("%d runs are not in the catalog yet: %s", len(waiting), error)
-
-    def _finish_late(self, record: RunEnded) -> None:
-        try:
-            self.finish(record)
-        except CatalogError as error:
-            logger.error("the end of run %s is not in the catalog: %s", record.uid, error)
 
     def sweep(self) -> tuple[str, ...]:
         """Enter the runs that died on this host before the catalog knew them.
