@@ -28,8 +28,10 @@ GROUPS = {
     "Cached inputs": ("hit-one", "hit-100", "hit-100-task", "cold-64", "cold-64-downloads"),
     "A task's round trip": (
         "task-redis",
+        "task-redis-key",
         "task-redis-output",
         "task-rabbitmq",
+        "task-rabbitmq-key",
         "task-rabbitmq-output",
     ),
     "A folder of 100,000 files of 10 KB": (

@@ -59,8 +59,10 @@ FIGURES = (
         "Round trips of a bare task, a staged one and one with boto3 by hand",
         (
             ("task-redis", "Redis, cached input"),
+            ("task-redis-key", "Redis, by its key"),
             ("task-redis-output", "Redis, and an output"),
             ("task-rabbitmq", "RabbitMQ, cached input"),
+            ("task-rabbitmq-key", "RabbitMQ, by its key"),
             ("task-rabbitmq-output", "RabbitMQ, and an output"),
         ),
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import random
 import statistics
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from benchmarks.server import ObjectServer
 from benchmarks.suite import OURS, Row, Run, Series, disk_folder, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -31,18 +33,25 @@ BROKERS: dict[str, Callable[[Path], AbstractContextManager[Broker]]] = {
 }
 INPUT_BYTES = 20_000
 WARM_TRIPS = 30
+BLOCK_TRIPS = 10
+"""Of one task in a row, so that what it leaves to be done after its result delays its own next."""
 ANSWER_SECONDS = 60.0
 LIMIT_SECONDS = 600.0
 BARE, HAND = "bare task", "celery + boto3"
 TASKS = {
-    "": {BARE: "bare", OURS: "staged", HAND: "by_hand"},
-    "-output": {BARE: "bare_output", OURS: "staged_output", HAND: "by_hand_output"},
+    "": {BARE: "bare", OURS: "staged by ref", HAND: "by_hand"},
+    "-key": {BARE: "bare", OURS: "staged by key", HAND: "by_hand"},
+    "-output": {BARE: "bare_output", OURS: "staged_output by key", HAND: "by_hand_output"},
 }
-"""By what is appended to the benchmark's name: the peers and their tasks."""
+"""By what is appended to the benchmark's name: the peers and their tasks.
+
+By ref the input is pinned, as in all links of a chain but the first; by key the store is asked once
+which version is there.
+"""
 
 
 def measure(name: str, scale: Scale) -> list[Row]:
-    """Return the rows of one broker: with an input only, and with a small output as well."""
+    """Return the rows of one broker: with an input by ref, by key, and with a small output too."""
     try:
         batches = _batches(name, scale)
     except (NotStartedError, FailedError) as error:
@@ -106,7 +115,7 @@ def trips(folder: str, batches: int, trips: int) -> dict[str, list[list[float]]]
     """Within a fresh process: start a worker, and send each task in turn, over and over."""
     from benchmarks import tasks_app  # noqa: PLC0415 (reads this process's environment)
 
-    names = [task for tasks in TASKS.values() for task in tasks.values()]
+    names = list(dict.fromkeys(task for tasks in TASKS.values() for task in tasks.values()))
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.tasks_app:app", "worker"]
     options = ["--pool=prefork", "--concurrency=2", "--loglevel=WARNING", "--without-gossip"]
     quiet = ["--without-mingle", "--without-heartbeat"]
@@ -115,25 +124,34 @@ def trips(folder: str, batches: int, trips: int) -> dict[str, list[list[float]]]
         worker = subprocess.Popen([*command, *options, *quiet], stdout=log, stderr=log)
     try:
         # Both children of the worker have all bytes and connections afterwards.
+        ref = tasks_app.published.delay(1).get(timeout=ANSWER_SECONDS)
+        calls = {name: _call(tasks_app, name, ref) for name in names}
         for _ in range(WARM_TRIPS):
-            for name in names:
-                _trip(tasks_app, name)
-        done = [_batch(tasks_app, names, trips) for _ in range(batches)]
+            for call in calls.values():
+                _trip(call)
+        done = [_batch(calls, trips) for _ in range(batches)]
         return {name: [batch[name] for batch in done] for name in names}
     finally:
         worker.terminate()
         worker.wait()
 
 
-def _batch(app: Any, names: list[str], count: int) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(count):
-        for name in names:
-            times[name].append(_trip(app, name))
+def _call(app: Any, name: str, ref: Any) -> Callable[[], Any]:
+    """Return what sends a task: `name`, or `name by ref`, with what a chain would hand over."""
+    task, _, by = name.partition(" by ")
+    return functools.partial(getattr(app, task).delay, ref if by == "ref" else 1)
+
+
+def _batch(calls: Mapping[str, Callable[[], Any]], count: int) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    order = random.Random(0)
+    for _ in range(count // BLOCK_TRIPS):
+        for name in order.sample(list(calls), len(calls)):
+            times[name] += [_trip(calls[name]) for _ in range(BLOCK_TRIPS)]
     return times
 
 
-def _trip(app: Any, name: str) -> float:
+def _trip(call: Callable[[], Any]) -> float:
     begun = time.perf_counter()
-    getattr(app, name).delay(1).get(timeout=ANSWER_SECONDS)
+    call().get(timeout=ANSWER_SECONDS)
     return (time.perf_counter() - begun) * 1000

@@ -15,7 +15,7 @@ from rootcellar.catalog.resolving import Subject, resolve
 from rootcellar.schemas.errors import NotInCatalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
     from types import TracebackType
 
@@ -103,6 +103,15 @@ class Catalog:
         self._prepare()
         if self._recorder.finish_run(record, started):
             self._refs.forget()
+
+    def finish_runs(self, ended: Sequence[tuple[RunEnded, RunStarted]]) -> None:
+        """Enter starts and ends of runs of which this `has_all_of`; all of them or none."""
+        self._prepare()
+        self._recorder.finish_runs(ended)
+
+    def has_all_of(self, record: RunEnded) -> bool:
+        """Tell whether this is a file of this host, and known to hold all versions of a run."""
+        return self._database.is_sqlite and self._recorder.has_all_of(record)
 
     def mark_lost(self, uids: Iterable[str]) -> int:
         """Mark those of these runs that still count as running as lost; return how many."""

@@ -83,6 +83,31 @@ class Recorder:
         remember(self._known, self._database.record(work))
         return bool(missing or learned)
 
+    def finish_runs(self, ended: Sequence[tuple[RunEnded, RunStarted]]) -> None:
+        """Enter whole runs in one transaction, all of whose versions were met before.
+
+        Raises:
+            KeyError: One was not; see `has_all_of`. Nothing is entered.
+        """
+        rows = [
+            (record, {**self._start_row(started), **_end_row(record)}) for record, started in ended
+        ]
+
+        def work(connection: Executes) -> None:
+            for record, row in rows:
+                row_id = _enter_end(connection, record, row)
+                if row_id is not None:
+                    _finish(connection, row_id, record, self._known)
+
+        self._database.record(work)
+
+    def has_all_of(self, record: RunEnded) -> bool:
+        """Tell whether all versions of a record were met before, and whole."""
+        return all(
+            uid in self._known and not version.is_learned
+            for uid, version in _versions(record).items()
+        )
+
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""
         wanted = sorted(set(uids))

@@ -39,6 +39,7 @@ from rootcellar.staging.streaming import StreamedInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.artifact import Artifact, Selection
@@ -62,6 +63,23 @@ class _Ledger:
     reused_run: str = ""
 
 
+class _Timed:
+    """Adds the seconds that a block takes to a phase's."""
+
+    __slots__ = ("_begun", "_phase", "_seconds")
+
+    def __init__(self, seconds: dict[str, float], phase: str) -> None:
+        self._seconds = seconds
+        self._phase = phase
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *_error: object) -> None:
+        spent = time.perf_counter() - self._begun
+        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + spent
+
+
 class Attempt:
     """One run. Use once; safe for one thread."""
 
@@ -76,6 +94,7 @@ class Attempt:
         self._progress = reporter(runtime.settings.progress)
         self._pid = os.getpid()
         self._session: StagingSession | None = None
+        self._postponed: RunEnded | None = None
 
     def begin(self) -> None:
         """Write the run's first row, or keep it on this host while the run is short.
@@ -96,16 +115,10 @@ class Attempt:
         )
         return self._session
 
-    @contextmanager
-    def during(self, phase: str) -> Iterator[None]:
+    def during(self, phase: str) -> AbstractContextManager[None]:
         """Name and time what happens inside, for the record of the run."""
         self._ledger.phase = phase
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - begun
-            self._ledger.seconds[phase] = self._ledger.seconds.get(phase, 0.0) + spent
+        return _Timed(self._ledger.seconds, phase)
 
     def pin(self, binding: Binding, session: StagingSession) -> Binding:
         """Resolve selections and hold every input to one version, before a byte moves.
@@ -277,11 +290,15 @@ class Attempt:
                 desk.prepare()
             return saved
 
-    def commit(self, binding: Binding) -> Any:
+    def commit(self, binding: Binding, *, may_wait: bool = False) -> Any:
         """Publish the outputs, then write the run's last row; return the refs.
 
         File first, row second: a row always points at bytes that exist. No soft time limit falls
         in between, nor while the workdir is removed: what is recorded as a success stays one.
+
+        Args:
+            binding: Of the run.
+            may_wait: If `is_postponed` afterwards, the caller calls `settle`.
         """
         with soft_limit_held():
             desk = self._require_desk()
@@ -290,10 +307,32 @@ class Attempt:
                     self._ledger.outputs = desk.publish()
             if any(pinned.streamed for pinned in self._pinned):
                 self._record_inputs()  # by now the body has read what it wanted
-            self._end(RunState.SUCCEEDED)
-            if self._session is not None:
-                self._session.close()
+            self._ledger.phase = "record"
+            ended = self._ended(RunState.SUCCEEDED)
+            if may_wait and self._runtime.starts.postpone(ended):
+                self._postponed = ended
+                self._require_session().leave_open()
+            else:
+                self._runtime.starts.finish(ended)
+                self._require_session().close()
         return refs_of(binding.outputs, self._ledger.outputs)
+
+    @property
+    def is_postponed(self) -> bool:
+        """Whether the run has succeeded, and its last row and its workdir wait for `settle`."""
+        return self._postponed is not None
+
+    def settle(self, *, at_once: bool) -> None:
+        """Remove the workdir and have the last row written, if that was postponed; never raises.
+
+        Args:
+            at_once: Not a moment later, with the rows of other runs.
+        """
+        ended, self._postponed = self._postponed, None
+        if ended is not None:
+            with soft_limit_held():
+                self._require_session().close()
+                self._runtime.starts.settle(ended, at_once=at_once)
 
     def fail(self, error: BaseException, *, state: RunState, cause: str = "") -> None:
         """Write the run's last row after an error; never raises in its place.
@@ -322,25 +361,32 @@ class Attempt:
             self._session.forget()
 
     def _end(self, state: RunState, error: ErrorRecord | None = None) -> None:
-        seconds = self._ledger.seconds
         self._ledger.phase = "record"
-        self._runtime.starts.finish(
-            RunEnded(
-                uid=self.started.uid,
-                state=state,
-                ended_at=datetime.now(UTC),
-                phases=PhaseSeconds(
-                    stage_in=seconds.get("stage in", 0.0),
-                    body=seconds.get("body", 0.0),
-                    stage_out=seconds.get("stage out", 0.0),
-                ),
-                inputs=tuple(self._ledger.inputs),
-                outputs=tuple(self._ledger.outputs),
-                error=error,
-                reuse_key=self._ledger.reuse_key if state is RunState.SUCCEEDED else "",
-                reused_run=self._ledger.reused_run,
-            )
+        self._runtime.starts.finish(self._ended(state, error))
+
+    def _ended(self, state: RunState, error: ErrorRecord | None = None) -> RunEnded:
+        seconds = self._ledger.seconds
+        return RunEnded(
+            uid=self.started.uid,
+            state=state,
+            ended_at=datetime.now(UTC),
+            phases=PhaseSeconds(
+                stage_in=seconds.get("stage in", 0.0),
+                body=seconds.get("body", 0.0),
+                stage_out=seconds.get("stage out", 0.0),
+            ),
+            inputs=tuple(self._ledger.inputs),
+            outputs=tuple(self._ledger.outputs),
+            error=error,
+            reuse_key=self._ledger.reuse_key if state is RunState.SUCCEEDED else "",
+            reused_run=self._ledger.reused_run,
         )
+
+    def _require_session(self) -> StagingSession:
+        if self._session is None:
+            msg = "a session comes first"
+            raise AssertionError(msg)
+        return self._session
 
     def _require_desk(self) -> OutputDesk:
         if self._desk is None:

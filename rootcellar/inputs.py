@@ -140,7 +140,8 @@ def _pin(
             return _absent(bound, ordinal, wanted)
     if ref is not None:
         located = Located(uri=ref.uri, kind=ref.kind, pin=ref.pin)
-        return Pinned(argument, ordinal, wanted, located, ref, bound.spec.streamed)
+        streamed = bound.spec.streamed
+        return Pinned(argument, ordinal, wanted, located, ref, streamed, uid=ref.version)
     try:
         found = session.locate(artifact.uri, artifact.declaration.format.kind)
     except RootcellarError as error:

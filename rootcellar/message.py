@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from celery import _state
+from celery.utils.saferepr import saferepr
 
 from rootcellar.arguments import recordable
 from rootcellar.code import GitState, git_state
 from rootcellar.environment import environment
 from rootcellar.schemas.record import CodeIdentity, RunStarted, new_uid
+from rootcellar.schemas.ref import TYPE_TAG, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from rootcellar.installation import Installation
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.interface import TaskInterface
 
-__all__ = ["HEADER", "caller_is_celerys", "headers_for", "started_record"]
+__all__ = ["HEADER", "caller_is_celerys", "headers_for", "shown_arguments", "started_record"]
 
+_SHOWN_CHARACTERS = 1024
 HEADER = "rootcellar"
 """Message header with the sender's run uid and code: no paths, no secrets, no arguments."""
 
@@ -39,6 +43,32 @@ def headers_for(installation: Installation | None) -> dict[str, Any]:
         "git_commit": git.commit,
         "git_dirty": git.dirty,
     }
+
+
+def shown_arguments(args: Any) -> str | None:
+    """Return what logs and monitors show of positional arguments; None if Celery's way will do.
+
+    Celery would write out every field of a ref, which nobody wants to read, and which takes a tenth
+    of the time that sending takes.
+    """
+    refs = [Ref.is_ref(one) for one in args or ()]
+    if not any(refs):
+        return None
+    parts = [
+        _shown_ref(one) if is_ref else str(saferepr(one, _SHOWN_CHARACTERS))
+        for one, is_ref in zip(args, refs, strict=True)
+    ]
+    text = ", ".join(parts)
+    if len(text) > _SHOWN_CHARACTERS:
+        text = f"{text[:_SHOWN_CHARACTERS]}..."
+    return f"({text},)" if len(parts) == 1 else f"({text})"
+
+
+def _shown_ref(ref: Mapping[str, Any]) -> str:
+    key = ref.get("key")
+    named = key.items() if isinstance(key, Mapping) else ()
+    fields = ", ".join([f"{name}={value!r}" for name, value in named])
+    return f"<{ref[TYPE_TAG]}({fields}) version {ref['version']}>"
 
 
 def caller_is_celerys() -> bool:

@@ -53,7 +53,7 @@ class OutputDesk:
         self._outputs = outputs
         self._session = session
         # Where attempts of one task find what earlier ones handed over.
-        self._journal = f"v-{uuid5(NAMESPACE_URL, f'rootcellar:task:{task_id}')}" if task_id else ""
+        self._journal = _journal_of(task_id) if task_id and outputs else ""
         self._reserved: list[_Reserved] = []
         self._described: list[Description] = []
 
@@ -204,6 +204,10 @@ class OutputDesk:
         concerned = [one for one in self._reserved if _concerns(error, one)]
         one = max(concerned, key=lambda one: len(one.uri), default=self._reserved[0])
         return about(error, one.artifact, doing=f"the output {one.argument!r}")
+
+
+def _journal_of(task_id: str) -> str:
+    return f"v-{uuid5(NAMESPACE_URL, f'rootcellar:task:{task_id}')}"
 
 
 def _is_written(one: _Reserved) -> bool:

@@ -6,25 +6,29 @@ happens if its process dies in that moment is in docs/decisions/0014.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
+import os
 import threading
 import time
-from dataclasses import asdict, dataclass, fields
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from rootcellar.schemas.digest import Digest
+from celery.signals import worker_process_shutdown
+
+from rootcellar.note_text import end_text, read_note, start_text
 from rootcellar.schemas.errors import CacheUnusable, CatalogError
-from rootcellar.schemas.record import CodeIdentity, Environment, RunStarted
+from rootcellar.schemas.record import RunState, VersionRecord
 from rootcellar.staging.host_note import HostNote, sweep_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rootcellar.catalog.catalog import Catalog
-    from rootcellar.schemas.record import RunEnded
+    from rootcellar.note_text import Noted
+    from rootcellar.schemas.record import Environment, RunEnded, RunStarted
 
 __all__ = ["Starts"]
 
@@ -36,18 +40,22 @@ _SHORT_SECONDS = 1.0
 _FRESH_SECONDS = 10.0
 """Who reached the catalog so long ago may rely on it; others ask before anything is moved."""
 
-_LOOK_SECONDS = 0.5
-_IDLE_LOOKS = 20
+_LOOK_SECONDS = 0.1
+"""For so long a run that ended may wait to be entered with others."""
+
+_AT_ONCE = 32
+_IDLE_LOOKS = 50
 _AGAIN_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class _Kept:
-    """A run whose start is not entered yet."""
+    """A run whose start is not entered yet; nor its end, if it has one."""
 
     record: RunStarted
     note: HostNote
     due: float
+    end: RunEnded | None = None
 
 
 class Starts:
@@ -68,6 +76,9 @@ class Starts:
         self._watcher: threading.Thread | None = None
         self._is_asleep = False
         self._wake = threading.Event()
+        self._entering = threading.Lock()
+        self._waiting: dict[str, _Kept] = {}
+        self._pid = os.getpid()
 
     def begin(self, record: RunStarted) -> None:
         """Enter the run as running, or keep its start on this host for a moment.
@@ -101,11 +112,68 @@ class Starts:
         if kept is not None:
             self._entered(record.uid)
 
+    def postpone(self, record: RunEnded) -> bool:
+        """Note on this host how a run ended; tell whether `settle` may enter it later.
+
+        It may if the note is as lasting as the row would be, and if nobody could be looking for
+        the row: docs/decisions/0014.
+        """
+        kept = self._kept.get(record.uid)
+        if kept is None or not _is_for_itself(record) or not self._catalog.has_all_of(record):
+            return False
+        if not self._entering.acquire(blocking=False):
+            return False
+        try:
+            if record.uid not in self._kept:
+                return False
+            kept.note.extend(end_text(record))
+            kept.end = record
+        except OSError:
+            return False
+        finally:
+            self._entering.release()
+        return True
+
+    def settle(self, record: RunEnded, *, at_once: bool) -> None:
+        """Enter the end of a run that was postponed, with others a moment later or at once."""
+        kept = self._kept.get(record.uid)
+        if kept is None:  # the thread has entered it meanwhile, with its end
+            return
+        self._waiting[record.uid] = kept
+        if at_once or len(self._waiting) >= _AT_ONCE:
+            self.enter_waiting()
+
+    def enter_waiting(self) -> None:
+        """Enter all runs that ended and wait for that; what fails, is tried again."""
+        with self._entering:
+            waiting = dict(self._waiting)
+            if not waiting:
+                return
+            ended = [(one.end, one.record) for one in waiting.values() if one.end is not None]
+            try:
+                self._catalog.finish_runs(ended)
+            except CatalogError as error:
+                self._fall_behind(waiting, error)
+            else:
+                self._reached = time.monotonic()
+                for uid in waiting:
+                    self._waiting.pop(uid, None)
+                    self._entered(uid)
+
+    def _fall_behind(self, waiting: Mapping[str, _Kept], error: CatalogError) -> None:
+        self._reached = float("-inf")
+        due = time.monotonic() + _AGAIN_SECONDS
+        for uid, kept in waiting.items():
+            # From now on each by itself: one of them may be what the catalog refuses.
+            self._waiting.pop(uid, None)
+            kept.due = due
+        logger.warning("%d runs are not in the catalog yet: %s", len(waiting), error)
+
     def sweep(self) -> tuple[str, ...]:
-        """Enter the runs that died on this host before the catalog knew them, as lost.
+        """Enter the runs that died on this host before the catalog knew them.
 
         Returns:
-            Their uids, sorted.
+            The uids of those that are lost, sorted.
 
         Raises:
             CatalogUnavailable: Those that could not be entered stay for the next sweep.
@@ -114,17 +182,37 @@ class Starts:
         lost: list[str] = []
 
         def found(head: bytes, line: bytes) -> None:
-            record = _read(head, line)
-            if record is not None:
-                self._catalog.start_run(record)
-                if self._catalog.mark_lost([record.uid]):
-                    lost.append(record.uid)
+            noted = read_note(head, line)
+            if noted is not None and self._enter_noted(noted):
+                lost.append(noted.start.uid)
 
         sweep_notes(self._folder(), found)
         return tuple(sorted(lost))
 
+    def _enter_noted(self, noted: Noted) -> bool:
+        """Enter a dead process's run; tell whether it is lost."""
+        ended = noted.ended(self._version)
+        if ended is not None:
+            self._catalog.finish_run(ended, noted.start)
+            return False
+        self._catalog.start_run(noted.start)
+        return self._catalog.mark_lost([noted.start.uid]) > 0
+
+    def _version(self, uid: str) -> VersionRecord | None:
+        found = self._catalog.version(uid)
+        if found is None:
+            return None
+        # The catalog has it: only its uid counts.
+        return VersionRecord(
+            ref=found.ref, origin="observed", media_type="", recorded_at=found.recorded_at
+        )
+
     def close(self) -> None:
-        """Remove this process's notes that say nothing."""
+        """Enter what waits, and remove this process's notes that say nothing."""
+        self.enter_waiting()
+        self._drop_free()
+
+    def _drop_free(self) -> None:
         while self._free:
             self._free.pop().close()
 
@@ -132,14 +220,14 @@ class Starts:
         """Note the run's start; None if this host cannot keep it."""
         try:
             note = self._note(record.environment)
-            note.write(_text(record))
+            note.write(start_text(record))
         except (OSError, CacheUnusable):
             return None
         return note
 
     def _note(self, environment: Environment | None) -> HostNote:
         if environment is not self._environment:
-            self.close()
+            self._drop_free()
             self._environment = environment
         while self._free:
             note = self._free.pop()
@@ -157,11 +245,18 @@ class Starts:
 
     def _watch(self) -> None:
         if self._watcher is None:
+            # Of a pool's child, and of any other process; neither when it is killed.
+            worker_process_shutdown.connect(self._leave, weak=False)
+            atexit.register(self._leave)
             self._watcher = threading.Thread(target=self._look, name="rootcellar", daemon=True)
             self._watcher.start()
         elif self._is_asleep:
             self._is_asleep = False
             self._wake.set()
+
+    def _leave(self, **_: object) -> None:
+        if self._pid == os.getpid():
+            self.enter_waiting()
 
     def _look(self) -> None:
         """Enter what has run for longer than a moment; sleep when nothing runs."""
@@ -169,6 +264,8 @@ class Starts:
         while True:
             time.sleep(_LOOK_SECONDS)
             quiet = 0 if self._kept else quiet + 1
+            if self._waiting:
+                self.enter_waiting()
             for uid, kept in list(self._kept.items()):
                 self._enter_if_due(uid, kept)
             if quiet >= _IDLE_LOOKS:
@@ -180,48 +277,22 @@ class Starts:
 
     def _enter_if_due(self, uid: str, kept: _Kept) -> None:
         now = time.monotonic()
-        if now < kept.due:
+        if now < kept.due or uid in self._waiting:
             return
-        try:
-            self._catalog.start_run(kept.record)
-        except CatalogError as error:
-            kept.due = now + _AGAIN_SECONDS
-            logger.warning("run %s is not in the catalog yet: %s", uid, error)
-        else:
-            self._entered(uid)
+        with self._entering:
+            try:
+                if kept.end is None:
+                    self._catalog.start_run(kept.record)
+                else:
+                    self._catalog.finish_run(kept.end, kept.record)
+            except CatalogError as error:
+                kept.due = now + _AGAIN_SECONDS
+                logger.warning("run %s is not in the catalog yet: %s", uid, error)
+            else:
+                self._entered(uid)
 
 
-_TIMES = {"started_at"}
-_APART = {"environment", "code"}
-_NAMES = [field.name for field in fields(RunStarted) if field.name not in {*_TIMES, *_APART}]
-
-
-def _text(record: RunStarted) -> bytes:
-    said: dict[str, Any] = {name: getattr(record, name) for name in _NAMES}
-    said["started_at"] = record.started_at.isoformat()
-    code = record.code
-    said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
-    return json.dumps(said).encode()
-
-
-def _read(head: bytes, line: bytes) -> RunStarted | None:
-    """Return the record of a note; None if it was not ours, or not of this version."""
-    try:
-        where, said = json.loads(head), json.loads(line)
-        code = said.pop("code")
-        said["started_at"] = datetime.fromisoformat(said["started_at"])
-        said["arguments_digest"] = said["arguments_digest"] and Digest(said["arguments_digest"])
-        return RunStarted(
-            **said,
-            environment=where and Environment(**where),
-            code=code
-            and CodeIdentity(
-                qualname=code[0],
-                source_digest=Digest(code[1]),
-                git_commit=code[2],
-                git_dirty=code[3],
-            ),
-        )
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        logger.warning("a note of a dead run could not be read")
-        return None
+def _is_for_itself(record: RunEnded) -> bool:
+    """Tell whether nobody needs the row of a run but who wants to know of it."""
+    others = record.outputs or record.reuse_key or record.reused_run
+    return record.state is RunState.SUCCEEDED and not others

@@ -18,7 +18,13 @@ from celery.exceptions import Ignore, Reject, Retry
 from rootcellar.attempt import Attempt
 from rootcellar.code import code_identity
 from rootcellar.installation import installation_of
-from rootcellar.message import HEADER, caller_is_celerys, headers_for, started_record
+from rootcellar.message import (
+    HEADER,
+    caller_is_celerys,
+    headers_for,
+    shown_arguments,
+    started_record,
+)
 from rootcellar.schemas.binding import bind
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.schemas.interface import TaskInterface
@@ -31,9 +37,11 @@ if TYPE_CHECKING:
     from rootcellar.installation import Installation
     from rootcellar.retry import RetryPolicy
 
-__all__ = ["ArtifactTask"]
+__all__ = ["ArtifactTask", "settle_after_result"]
 
 logger = logging.getLogger("rootcellar.run")
+
+_POSTPONED = "rootcellar_postponed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class ArtifactTask(Task[Any, Any]):
         """
         if self.typing:
             self._check_call(args or (), kwargs or {}, is_link="parent_id" in options)
+        if "argsrepr" not in options and (shown := shown_arguments(args)) is not None:
+            options["argsrepr"] = shown
         headers = dict(options.pop("headers", None) or {})
         headers.setdefault(HEADER, headers_for(installation_of(self.app)))
         return super().apply_async(args, kwargs, *rest, headers=headers, **options)
@@ -170,7 +180,10 @@ def _staged_run(
             with attempt.during("body"):
                 result = body(*by_position, **by_name)
             saved = attempt.stage_out(result, session)
-            refs = attempt.commit(binding)
+            # An item of `.map()` has no result of its own to come after.
+            refs = attempt.commit(binding, may_wait=not task.request.called_directly)
+            if attempt.is_postponed:
+                setattr(task.request, _POSTPONED, attempt)
             return refs if saved or result is None else result
     except (Retry, Ignore, Reject) as outcome:
         state = RunState.RETRIED if isinstance(outcome, Retry) else RunState.SKIPPED
@@ -182,6 +195,15 @@ def _staged_run(
     except BaseException as error:  # a hard limit or a stop: the child has a tenth of a second
         _fail(attempt, error, state=RunState.FAILED)
         raise
+
+
+def settle_after_result(sender: Any, **_: Any) -> None:
+    """Finish what a run left until its result was stored: receives `task_postrun`."""
+    request = getattr(sender, "request", None)
+    attempt = None if request is None else request.__dict__.pop(_POSTPONED, None)
+    if attempt is not None:
+        # Whoever waits for an eager task looks at the catalog of this very process.
+        attempt.settle(at_once=bool(request.is_eager))
 
 
 def _fail(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
+from celery.signals import task_postrun
 from celery.utils.imports import symbol_by_name
 
 from rootcellar.broker import register_broker
 from rootcellar.installation import ATTRIBUTE, Installation, installation_of
 from rootcellar.retry import RetryPolicy
 from rootcellar.schemas.errors import DeclarationError
-from rootcellar.task import ArtifactTask
+from rootcellar.task import ArtifactTask, settle_after_result
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -65,6 +66,8 @@ def install(
     installation = Installation(registry, policy=policy or RetryPolicy(), settings=settings)
     setattr(app, ATTRIBUTE, installation)
     app.steps["consumer"].add(_PREFETCH)
+    # Once for all apps, and of no effect on tasks that are not staged.
+    task_postrun.connect(settle_after_result, weak=False, dispatch_uid="rootcellar")
     return installation
 
 

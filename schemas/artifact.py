@@ -148,6 +148,10 @@ class Artifact(BaseModel):
         kind = type(value)
         if kind is cls:
             return value  # type: ignore[return-value]  # just compared
+        if kind is dict and len(value) == 1 == len(cls.model_fields):  # type: ignore[arg-type]
+            ((name, only),) = value.items()  # type: ignore[attr-defined]  # as a ref has it
+            if type(only) is int and name in cls.model_fields:
+                value, kind = only, int
         if kind is int or kind is str:
             found: Self = _from_one(cls, kind, value)
             return found

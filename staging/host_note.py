@@ -35,7 +35,7 @@ class HostNote:
         self._file = os.open(self._path, _OPEN, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX)
-            self._start = os.pwrite(self._file, head + _END, 0)
+            self._start = self._end = os.pwrite(self._file, head + _END, 0)
         except BaseException:
             os.close(self._file)
             raise
@@ -51,9 +51,22 @@ class HostNote:
         Raises:
             OSError: There is no space, for instance.
         """
-        line += _END
-        if os.pwrite(self._file, line, self._start) != len(line):
+        self._write(line, self._start)
+
+    def extend(self, more: bytes) -> None:
+        """Add to the line, which has been written.
+
+        Raises:
+            OSError: There is no space, for instance; the line is as it was.
+        """
+        self._write(more, self._end)
+
+    def _write(self, text: bytes, place: int) -> None:
+        written = os.pwrite(self._file, text + _END, place)
+        if written != len(text) + 1:
+            os.pwrite(self._file, _END, place)
             raise OSError(0, "the note was cut short")
+        self._end = place + len(text)
 
     def clear(self) -> None:
         """Note nothing."""

@@ -14,13 +14,13 @@ import fcntl
 import os
 import secrets
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.host_lock import HostLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 __all__ = [
     "SPARE",
@@ -52,13 +52,13 @@ class Scratch:
     """
 
     def __init__(self, root: Path, area: str, name: str) -> None:
-        self.path = root / area / name
-        path = str(self.path)
+        path = f"{root}/{area}/{name}"
+        self.path = Path(path)
         spare = _Spares.own().take(path)
         if spare is not None:
             self._lock = spare
             return
-        with _flocked(str(root / area), fcntl.LOCK_SH):
+        with _flocked(f"{root}/{area}", fcntl.LOCK_SH):
             os.mkdir(path, 0o700)
             try:
                 self._lock = os.open(path, _FOLDER)

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import CacheUnusable, InputModified, RootcellarError
@@ -99,19 +100,32 @@ class StagingSession:
         link_local: LinkLocal = "auto",
     ) -> None:
         self._stores = stores
-        self._cache = cache
+        self._host_cache = cache
         self._run_uid = run_uid
         self._progress = progress
         self._link_local = link_local
         self._publication = Publication(stores, progress)
+        self._is_left_open = False
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
-        self._workdir = Workdir(self._cache, self._run_uid)
-        self._cache = self._cache.within(self._workdir.path / ASIDE)
-        self._streams = Streams(self._cache)
-        self._linked = LinkedInputs(self._workdir, self._cache.root, self._link_local)
+        self._workdir = Workdir(self._host_cache, self._run_uid)
         return self
+
+    # Made when they are needed: most runs find all they read in the cache.
+
+    @cached_property
+    def _cache(self) -> Cache:
+        """The cache, with its temporary files in the workdir."""
+        return self._host_cache.within(self._workdir.path / ASIDE)
+
+    @cached_property
+    def _streams(self) -> Streams:
+        return Streams(self._cache)
+
+    @cached_property
+    def _linked(self) -> LinkedInputs:
+        return LinkedInputs(self._workdir, self._cache.root, self._link_local)
 
     def __exit__(
         self,
@@ -120,13 +134,18 @@ class StagingSession:
         traceback: TracebackType | None,
     ) -> None:
         # A child that a body forked, and that leaves by an error, has a copy of us and no more.
-        if self._pid == os.getpid():
+        if self._pid == os.getpid() and not (self._is_left_open and error is None):
             self.close()
+
+    def leave_open(self) -> None:
+        """Have a block that ends without an error not close the session; the caller does."""
+        self._is_left_open = True
 
     def close(self) -> None:
         """Drop what is not published, and the workdir. Safe to repeat."""
         try:
-            self._streams.close()
+            if "_streams" in self.__dict__:
+                self._streams.close()
         finally:
             # Also if a soft limit strikes while the streams end.
             try:
@@ -195,7 +214,7 @@ class StagingSession:
             staged = folder.stage(address, located.pin, expected=expected)
             self.expect(staged.transferred_bytes - staged.size_bytes)
             return _staged_folder(located, staged, time.monotonic() - started)
-        pin, cached = located.pin, self._cache.known(address, located.pin, expected)
+        pin, cached = located.pin, self._host_cache.known(address, located.pin, expected)
         if cached is None:
             linked = self._linked.place(
                 address, pin, argument=argument, name=name, expected=expected
@@ -227,7 +246,7 @@ class StagingSession:
         if wanted.kind == "folder":
             return False
         address = self._stores.store_for(wanted.uri)
-        return self._cache.known(address, wanted.pin, wanted.expected) is not None
+        return self._host_cache.known(address, wanted.pin, wanted.expected) is not None
 
     def stream(self, wanted: StreamRequest) -> StreamedInput:
         """Return a stream of a file or folder, which is closed with the session.
@@ -262,7 +281,8 @@ class StagingSession:
         for placed in modified:
             self._cache.forget(placed.digest)
         arguments = {placed.argument for placed in modified}
-        arguments |= {linked.argument for linked in self._linked.modified()}
+        if "_linked" in self.__dict__:
+            arguments |= {linked.argument for linked in self._linked.modified()}
         if arguments:
             raise InputModified(
                 f"the body changed files of its inputs: {', '.join(sorted(arguments))}",

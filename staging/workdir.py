@@ -80,7 +80,7 @@ class Workdir:
                 cache.make_folders()
                 self._scratch = Scratch(cache.root, "work", name)
         self.path = self._scratch.path
-        self._ended = cache.root / "ended"
+        self._root = cache.root
         self._is_closed = False
         self._top = str(self.path)
         self._inputs = _Names(self._top, taken=(ASIDE, _OUT, _TMP))
@@ -169,16 +169,20 @@ class Workdir:
         """
         if self._is_closed:
             return
-        ended = self._ended / f"{self.path.name}-{secrets.token_hex(4)}"
         with cache_errors():
             try:
                 self._release(self._top, at_once=True)
-                if not self._scratch.put_aside() and self._scratch.move_out(ended):
-                    remove_later(lambda: self._take_down(ended))
+                if not self._scratch.put_aside():
+                    self._move_out()
                 self._is_closed = True
             finally:
                 while self._copies:
                     self._copies.pop().close()
+
+    def _move_out(self) -> None:
+        ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
+        if self._scratch.move_out(ended):
+            remove_later(lambda: self._take_down(ended))
 
     def _take_down(self, ended: Path) -> None:
         self._release(str(ended), at_once=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -18,16 +19,21 @@ from hypothesis import strategies as st
 
 from rootcellar import starts as module
 from rootcellar.catalog.catalog import Catalog
+from rootcellar.note_text import Noted, read_note, start_text
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CatalogUnavailable
 from rootcellar.schemas.record import (
     CodeIdentity,
     Environment,
+    InputRecord,
+    OutputRecord,
     RunEnded,
     RunStarted,
     RunState,
+    VersionRecord,
     new_uid,
 )
+from rootcellar.schemas.ref import Pin, Ref
 from rootcellar.starts import Starts
 
 ENVIRONMENT = Environment(python="3.11", platform="Linux", packages={"numpy": "2.0"}, image="i")
@@ -168,6 +174,103 @@ def test_a_host_that_cannot_keep_notes_enters_at_once(catalog, tmp_path):
     assert "running" == catalog.run(start.uid).state
 
 
+@pytest.fixture
+def known(warm):
+    """An end with an input whose version the process has entered."""
+    ref = Ref(
+        type="rain", key={"day": 1}, uri="raw://rain/1", version=new_uid(), kind="file",
+        digest=Digest.of(b"x"), size_bytes=1, pin=Pin(size_bytes=1, etag="e"),
+    )  # fmt: skip
+    read = InputRecord(
+        argument="rain",
+        ordinal=0,
+        version=VersionRecord(
+            ref=ref, origin="observed", media_type="text/plain", recorded_at=datetime.now(UTC)
+        ),
+        cache="hit",
+        hits=1,
+    )
+    first = a_start()
+    warm.begin(first)
+    warm.finish(replace(its_end(first), inputs=(read,)))
+    return read
+
+
+def test_a_run_that_made_nothing_is_entered_a_moment_later(warm, known, catalog):
+    """With its input, and nobody has to ask for it."""
+    start = a_start()
+    warm.begin(start)
+    end = replace(its_end(start), inputs=(known,))
+    is_postponed = warm.postpone(end)
+    warm.settle(end, at_once=False)
+    wait_until(lambda: start.uid in {run.uid for run in catalog.runs(state="succeeded")})
+    run = catalog.run(start.uid)
+
+    assert is_postponed
+    assert [("rain", "hit")] == [(one.argument, one.cache) for one in run.inputs]
+    wait_until(lambda: not warm._kept)
+
+
+def test_many_runs_are_entered_in_one_transaction(warm, catalog, monkeypatch):
+    """Those that end within a moment; the last of a batch does not wait."""
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 600)
+    entered = []
+    whole = catalog.finish_runs
+    monkeypatch.setattr(
+        catalog, "finish_runs", lambda runs: (entered.append(len(runs)), whole(runs))
+    )
+    starts = [a_start() for _ in range(4)]
+    for start in starts:
+        warm.begin(start)
+        assert warm.postpone(its_end(start))
+        warm.settle(its_end(start), at_once=False)
+    before = len(catalog.runs(state="succeeded"))
+    warm.close()
+
+    assert [3, 1] == entered
+    assert (4, 5) == (before, len(catalog.runs(state="succeeded")))
+
+
+def test_what_others_look_for_is_not_postponed(warm, known):
+    """Failures, outputs, what may be reused, and versions that nobody has entered."""
+    start = a_start()
+    warm.begin(start)
+    end = its_end(start)
+    unknown = replace(
+        known.version, ref=known.version.ref.model_copy(update={"version": new_uid()})
+    )
+    output = OutputRecord(argument="sum", ordinal=0, version=known.version)
+
+    assert not warm.postpone(replace(end, state=RunState.FAILED))
+    assert not warm.postpone(replace(end, outputs=(output,)))
+    assert not warm.postpone(replace(end, reuse_key="k"))
+    assert not warm.postpone(replace(end, inputs=(replace(known, version=unknown),)))
+    assert warm.postpone(replace(end, inputs=(known,)))
+
+
+def test_a_catalog_that_is_away_gets_the_end_later(warm, catalog, monkeypatch):
+    """The run has succeeded; its row comes when the catalog does."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.0)
+    start = a_start()
+    warm.begin(start)
+    warm.postpone(its_end(start))
+
+    def away(*_):
+        raise CatalogUnavailable("gone")
+
+    with monkeypatch.context() as while_away:
+        while_away.setattr(catalog, "finish_runs", away)
+        while_away.setattr(catalog, "finish_run", away)
+        while_away.setattr(catalog, "start_run", away)
+        warm.settle(its_end(start), at_once=True)
+        with pytest.raises(CatalogUnavailable):
+            warm.begin(a_start())
+
+    wait_until(lambda: start.uid in {run.uid for run in catalog.runs(state="succeeded")})
+
+
 DIE = """
 import os, signal, sys
 from pathlib import Path
@@ -180,6 +283,8 @@ for wanted in (1, 2):
     starts.begin(start)
     if wanted == 1:
         starts.finish(test_starts.its_end(start))
+    elif sys.argv[3:]:
+        assert starts.postpone(test_starts.its_end(start))
 print(start.uid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -211,12 +316,32 @@ def test_a_run_killed_before_the_catalog_knew_it_is_lost(tmp_path):
     )
 
 
+def test_a_run_killed_before_its_end_was_entered_has_succeeded(tmp_path):
+    """Its result was stored, so it is entered as what it was."""
+    url = f"sqlite:///{tmp_path}/catalog.sqlite"
+    done = subprocess.run(
+        [sys.executable, "-c", DIE, url, tmp_path / "runs", "ended"],
+        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},  # noqa: PTH120
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert -signal.SIGKILL == done.returncode, done.stderr
+    uid = done.stdout.strip()
+    with Catalog(url) as catalog:
+        known = [run.uid for run in catalog.runs()]
+        lost = Starts(catalog, lambda: tmp_path / "runs").sweep()
+        run = catalog.run(uid)
+
+    assert uid not in known
+    assert () == lost
+    assert (RunState.SUCCEEDED, {"tilt": 30}, CODE) == (run.state, run.arguments, run.code)
+
+
 def test_a_note_of_another_version_is_passed_by(starts, tmp_path, caplog):
     """What cannot be read is said and removed; it keeps nobody from working."""
-    assert module._read(b"null", b'{"strange": 1}') is None
-    assert module._read(b"{", b"[]") is None
+    assert read_note(b"null", b'{"strange": 1}') is None
+    assert read_note(b"{", b"[]") is None
     with caplog.at_level(logging.WARNING):
-        module._read(b"null", b"7")
+        read_note(b"null", b"7")
 
     assert "could not be read" in caplog.text
 
@@ -245,6 +370,6 @@ def test_a_note_keeps_the_whole_record(arguments, queue, code, environment, dige
         environment=environment,
         arguments_digest=digest,
     )
-    head = module.json.dumps(environment and module.asdict(environment)).encode()
+    head = json.dumps(environment and asdict(environment)).encode()
 
-    assert start == module._read(head, module._text(start))
+    assert Noted(start, None) == read_note(head, start_text(start))

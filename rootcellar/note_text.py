@@ -1,0 +1,137 @@
+"""What a note of a run says: its start, and how it ended if it waits to be entered."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.record import (
+    CodeIdentity,
+    Environment,
+    InputRecord,
+    PhaseSeconds,
+    RunEnded,
+    RunStarted,
+    RunState,
+    VersionRecord,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Noted", "end_text", "read_note", "start_text"]
+
+logger = logging.getLogger("rootcellar.run")
+
+_START = [
+    field.name
+    for field in fields(RunStarted)
+    if field.name not in {"started_at", "environment", "code"}
+]
+_INPUT = [field.name for field in fields(InputRecord) if field.name != "version"]
+_BETWEEN = b"\t"
+"""JSON writes it otherwise within texts."""
+
+
+def _encoded(said: dict[str, Any]) -> bytes:
+    try:
+        return to_json(said)  # in a fifth of the time
+    except ValueError:  # half of a surrogate pair, for instance
+        return json.dumps(said).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A note that was read.
+
+    Attributes:
+        end: Of a run that succeeded and was not entered yet. Its versions are in the catalog, and
+            the note names them only.
+    """
+
+    start: RunStarted
+    end: dict[str, Any] | None
+
+    def ended(self, version: Callable[[str], VersionRecord | None]) -> RunEnded | None:
+        """Return how the run ended; None if it did not, or if a version is not to be found.
+
+        Args:
+            version: Finds one by its uid.
+        """
+        if self.end is None:
+            return None
+        inputs = []
+        for uid, *values in self.end["inputs"]:
+            found = version(uid) if uid else None
+            if uid and found is None:
+                return None
+            inputs.append(InputRecord(version=found, **dict(zip(_INPUT, values, strict=True))))
+        return RunEnded(
+            uid=self.start.uid,
+            state=RunState.SUCCEEDED,
+            ended_at=datetime.fromisoformat(self.end["ended_at"]),
+            phases=PhaseSeconds(**self.end["phases"]),
+            inputs=tuple(inputs),
+        )
+
+
+def start_text(record: RunStarted) -> bytes:
+    """Return what a note says of a run that began; its environment stands in the note's head."""
+    said: dict[str, Any] = {name: getattr(record, name) for name in _START}
+    said["started_at"] = record.started_at.isoformat()
+    code = record.code
+    said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
+    return _encoded(said)
+
+
+def end_text(record: RunEnded) -> bytes:
+    """Return what is added of one that succeeded, made nothing and read known versions only."""
+    phases = record.phases
+    said = {
+        "ended_at": record.ended_at.isoformat(),
+        "phases": {
+            "stage_in": phases.stage_in,
+            "body": phases.body,
+            "stage_out": phases.stage_out,
+        },
+        "inputs": [
+            [one.version and one.version.ref.version, *(getattr(one, name) for name in _INPUT)]
+            for one in record.inputs
+        ],
+    }
+    return _BETWEEN + _encoded(said)
+
+
+def read_note(head: bytes, line: bytes) -> Noted | None:
+    """Return what a note says; None if it was not ours, or not of this version."""
+    try:
+        begun, _, ended = line.partition(_BETWEEN)
+        where, said = json.loads(head), json.loads(begun)
+        end = json.loads(ended) if ended else None
+        return Noted(_started(said, where), end)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        logger.warning("a note of a dead run could not be read")
+        return None
+
+
+def _started(said: dict[str, Any], where: dict[str, Any] | None) -> RunStarted:
+    code = said.pop("code")
+    said["started_at"] = datetime.fromisoformat(said["started_at"])
+    said["arguments_digest"] = said["arguments_digest"] and Digest(said["arguments_digest"])
+    return RunStarted(
+        **said,
+        environment=where and Environment(**where),  # type: ignore[arg-type]  # None or a mapping
+        code=code
+        and CodeIdentity(
+            qualname=code[0],
+            source_digest=Digest(code[1]),
+            git_commit=code[2],
+            git_dirty=code[3],
+        ),
+    )
