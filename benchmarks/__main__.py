@@ -50,7 +50,12 @@ def main() -> int:
         print(reason)
         return 1
     rounds = 1 if asked.quick else asked.rounds
-    scale = Scale(quick=asked.quick, rounds=rounds, other_rounds=min(rounds, OTHER_ROUNDS))
+    scale = Scale(
+        quick=asked.quick,
+        rounds=rounds,
+        other_rounds=min(rounds, OTHER_ROUNDS),
+        named_only=asked.named,
+    )
     path, names = Path(asked.results), asked.only or list(BENCHMARKS)
     rows = _measure(names, scale, path, keep=not asked.quick)
     for name in dict.fromkeys(row.name for row in rows):
@@ -69,6 +74,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names, with commas between them")
     parser.add_argument("--quick", action="store_true", help="small, one round")
     parser.add_argument("--rounds", type=int, default=5, help="of ours and the peers in thresholds")
+    parser.add_argument("--named", action="store_true", help="only peers that thresholds name")
     parser.add_argument("--results", default=str(results.PATH))
     asked = parser.parse_args()
     asked.only = [name for name in asked.only.split(",") if name]

@@ -43,11 +43,13 @@ class Scale:
         quick: Small sizes and one round, to see that everything works.
         rounds: Of ours and of the peers that a threshold names.
         other_rounds: Of the other peers.
+        named_only: Leave the other peers out of transfers.
     """
 
     quick: bool = False
     rounds: int = 5
     other_rounds: int = 3
+    named_only: bool = False
 
     def pick(self, full: int, quick: int) -> int:
         """Return a size."""

@@ -119,8 +119,9 @@ def measure(name: str, scale: Scale) -> list[Row]:
             client = "ours:Plain" if (peer, name) == (OURS, "download-2g-plain") else PEERS[peer]
             return measure_client(client, work, server, items, folder)
 
+        peers = [peer for peer in work.peers if peer in named or not scale.named_only]
         series = interleaved(
-            work.peers, one, rounds=lambda p: scale.rounds if p in named else scale.other_rounds
+            peers, one, rounds=lambda p: scale.rounds if p in named else scale.other_rounds
         )
     return rows_of(name, work.rates, series)
 
