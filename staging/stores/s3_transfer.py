@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.sax.saxutils import escape
@@ -36,6 +37,9 @@ _KEPT_BYTES = 256 * 1024
 """The largest file that stays in memory between its reading and its publication."""
 
 PART_BYTES = 16 * 1024 * 1024
+_LEAD_PARTS = 12
+"""Sent before the digest is begun, which then keeps pace: both end together."""
+
 _MAX_PARTS = 10_000
 """Source: Amazon S3 User Guide, multipart upload limits."""
 
@@ -145,7 +149,7 @@ class DirectUpload:
         self._upload_id = found
 
     def transfer(self, source: Path, progress: Progress | None) -> None:
-        """Send all parts, several at once; the digest follows them while they are in memory.
+        """Send all parts, several at once; the digest is computed beside them.
 
         Raises:
             DigestMismatch: Something wrote to the file meanwhile.
@@ -164,15 +168,28 @@ class DirectUpload:
 
     def _send_all(self, file: int, size_bytes: int, progress: Progress | None) -> None:
         for part in pipelined(
-            _parts_of(size_bytes),
+            self._hashed(file, size_bytes),
             lambda part: self._send(file, part),
             parallel=self._bucket.parallel,
-            ordered=True,
         ):
             self._parts.append(part)
-            self._hasher.update_from(file, part.start, part.end)
             if progress is not None:
                 progress.advance(part.end - part.start)
+        self._parts.sort(key=lambda part: part.number)
+
+    def _hashed(self, file: int, size_bytes: int) -> Iterator[_Part]:
+        """Yield the parts, and hash each in this thread when some others are on their way."""
+        behind: deque[_Part] = deque()
+        for part in _parts_of(size_bytes):
+            yield part
+            behind.append(part)
+            if len(behind) > _LEAD_PARTS:
+                self._hash(file, behind.popleft())
+        for part in behind:
+            self._hash(file, part)
+
+    def _hash(self, file: int, part: _Part) -> None:
+        self._hasher.update_from(file, part.start, part.end)
 
     def publish(self) -> Pin:
         """Join the parts to the object."""
