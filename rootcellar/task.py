@@ -200,7 +200,9 @@ def _staged_run(
 def settle_after_result(sender: Any, **_: Any) -> None:
     """Finish what a run left until its result was stored: receives `task_postrun`."""
     request = getattr(sender, "request", None)
-    attempt = None if request is None else request.__dict__.pop(_POSTPONED, None)
+    if request is None:
+        return
+    attempt = request.__dict__.pop(_POSTPONED, None)
     if attempt is not None:
         # Whoever waits for an eager task looks at the catalog of this very process.
         attempt.settle(at_once=bool(request.is_eager))
