@@ -173,16 +173,13 @@ class Workdir:
             try:
                 self._release(self._top, at_once=True)
                 if not self._scratch.put_aside():
-                    self._move_out()
+                    ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
+                    if self._scratch.move_out(ended):
+                        remove_later(lambda: self._take_down(ended))
                 self._is_closed = True
             finally:
                 while self._copies:
                     self._copies.pop().close()
-
-    def _move_out(self) -> None:
-        ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
-        if self._scratch.move_out(ended):
-            remove_later(lambda: self._take_down(ended))
 
     def _take_down(self, ended: Path) -> None:
         self._release(str(ended), at_once=False)
