@@ -208,9 +208,14 @@ class Starts:
         )
 
     def close(self) -> None:
-        """Enter what waits, and remove this process's notes that say nothing."""
+        """Enter what waits, remove this process's notes that say nothing, and end the thread."""
         self.enter_waiting()
         self._drop_free()
+        if self._watcher is not None:
+            worker_process_shutdown.disconnect(self._leave)
+            atexit.unregister(self._leave)
+            self._watcher = None  # it sees that, and ends
+            self._wake.set()
 
     def _drop_free(self) -> None:
         while self._free:
@@ -261,7 +266,7 @@ class Starts:
     def _look(self) -> None:
         """Enter what has run for longer than a moment; sleep when nothing runs."""
         quiet = 0
-        while True:
+        while self._watcher is threading.current_thread():
             time.sleep(_LOOK_SECONDS)
             quiet = 0 if self._kept else quiet + 1
             if self._waiting:

@@ -172,10 +172,9 @@ class Workdir:
         with cache_errors():
             try:
                 self._release(self._top, at_once=True)
-                if not self._scratch.put_aside():
-                    ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
-                    if self._scratch.move_out(ended):
-                        remove_later(lambda: self._take_down(ended))
+                ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
+                if not self._scratch.put_aside() and self._scratch.move_out(ended):
+                    remove_later(lambda: self._take_down(ended))
                 self._is_closed = True
             finally:
                 while self._copies:
@@ -378,10 +377,10 @@ def _plain(name: str) -> str:
     Raises:
         ValueError: It is not.
     """
-    if "/" in name:
-        msg = f"not the name of a file: {name!r}"
-        raise ValueError(msg)
-    return check_member_path(name)
+    if "/" not in name:
+        return check_member_path(name)
+    msg = f"not the name of a file: {name!r}"
+    raise ValueError(msg)
 
 
 def _is_untouched(path: str, size_bytes: int) -> bool:
@@ -390,8 +389,8 @@ def _is_untouched(path: str, size_bytes: int) -> bool:
         status = os.lstat(path)
     except OSError:
         return False
-    is_same = stat.S_ISREG(status.st_mode) and status.st_size == size_bytes
-    return is_same and is_mark(status.st_mtime_ns)
+    is_file = stat.S_ISREG(status.st_mode)
+    return is_file and status.st_size == size_bytes and is_mark(status.st_mtime_ns)
 
 
 def _let_go(path: str) -> None:

@@ -13,17 +13,9 @@ from rootcellar.runtime import current_runtime
 
 
 def nothing_left(grid):
-    """No workdir and no temporary file, on the host or in a store.
-
-    A living process may keep an empty folder for its next run.
-    """
+    """No workdir and no temporary file, on the host or in a store."""
     hidden = grid.folder.joinpath("stores").rglob(".*")
-    work = [
-        one
-        for one in (grid.cache / "work").iterdir()
-        if not one.name.startswith(".dead-") or any(one.iterdir())
-    ]
-    return [*work, *(grid.cache / "tmp").iterdir(), *hidden] == []
+    return [*(grid.cache / "work").iterdir(), *(grid.cache / "tmp").iterdir(), *hidden] == []
 
 
 def moody_file(grid, artifact, suffix):

@@ -126,6 +126,18 @@ def test_the_watch_goes_on_after_it_slept(warm, catalog, monkeypatch):
     assert 3 == len(catalog.runs(state="succeeded"))
 
 
+def test_closing_ends_the_watch(warm, monkeypatch):
+    """A notebook that reads its settings again is not left with a thread of the old ones."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    warm.begin(a_start())
+    watcher = warm._watcher
+
+    warm.close()
+
+    watcher.join(20)
+    assert not watcher.is_alive()
+
+
 def test_a_catalog_that_was_away_is_asked_first(warm, catalog, monkeypatch):
     """After a failure, the next run does not begin before the catalog answers."""
     start = a_start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from typing import Annotated
 
 import pyarrow as pa
@@ -348,7 +349,11 @@ def test_a_real_worker(rootcellar_worker, put, catalog):
     for _ in range(2):
         ref = rain_app.total_of_task.delay(rain="Ulm").get(timeout=60)
         head = rain_app.head_of_task.delay(dump="Ulm").get(timeout=60)
-    runs = list(catalog.runs())
+    # What made nothing is recorded a moment after its result.
+    end = time.monotonic() + 20
+    while len(runs := list(catalog.runs())) < 4 or runs[0].state == "running":
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
     assert "total" == ref["$type"]
     assert "01" * 10 == head

@@ -205,7 +205,7 @@ def make_bench(proxy, buckets, fault_stores, s3_client, tmp_path, monkeypatch):
     monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.SMALL_BYTES", PART)
     monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.PART_BYTES", PART)
     monkeypatch.setattr("rootcellar.staging.stores.s3_upload.PART_BYTES", PART)
-    made = []
+    made, before = [], set(threading.enumerate())
 
     def make(kind: str) -> Bench:
         made.append(Bench(proxy, s3_client, buckets[kind], fault_stores, tmp_path))
@@ -214,7 +214,7 @@ def make_bench(proxy, buckets, fault_stores, s3_client, tmp_path, monkeypatch):
     proxy.clear()
     yield make
     for bench in made:
-        look_around(bench)
+        look_around(bench, before)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def versioned(make_bench) -> Bench:
     return make_bench("versioned")
 
 
-def look_around(bench: Bench) -> None:
+def look_around(bench: Bench, before: set[threading.Thread]) -> None:
     """Check that nothing is left over: files, locks, uploads, requests, work in threads."""
     loop = fsspec.asyn.loop[0]
     if loop is not None:
@@ -246,4 +246,5 @@ def look_around(bench: Bench) -> None:
     assert [] == bench.open_uploads()
     for name, content in bench.entries().items():
         assert name == Digest.of(content).hex
-    assert [] == [t.name for t in threading.enumerate() if not t.name.startswith(STAY)]
+    begun = set(threading.enumerate()) - before
+    assert [] == [t.name for t in begun if not t.name.startswith(STAY)]
