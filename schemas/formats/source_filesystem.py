@@ -24,7 +24,7 @@ def filesystem_of(source: ByteSource, *, reads_ahead: bool) -> fs.FileSystem:
     return fs.PyFileSystem(_SourceHandler(source, reads_ahead=reads_ahead))
 
 
-class _SourceHandler(fs.FileSystemHandler):
+class _SourceHandler(fs.FileSystemHandler):  # type: ignore[misc, unused-ignore]  # may lack types
     def __init__(self, source: ByteSource, *, reads_ahead: bool) -> None:
         self._source = source
         self._reads_ahead = reads_ahead
