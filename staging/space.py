@@ -44,9 +44,6 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PREFIX = "reserved-"
 _WIDTH = 32
 _LOW_WATER = 0.9
-_LAG_BYTES = 1024 * 1024
-"""By which a large reservation's file may say and hold more than is still reserved."""
-_LAG_SHARE = 64
 _BUDGET, _FLOOR = Amount(0, 0.8), Amount(0, 0.02)
 
 
@@ -207,8 +204,7 @@ class Reservation:
     def __init__(self, ledger: Ledger, folder: str, size_bytes: int) -> None:
         self._ledger = ledger
         self._guard = threading.Lock()
-        self._left = self._held = self._length = self._noted = size_bytes
-        self._lag = min(_LAG_BYTES, size_bytes // _LAG_SHARE)
+        self._left = self._held = size_bytes
         self._path = f"{folder}/{_PREFIX}{secrets.token_hex(8)}"
         flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
         self._file = os.open(self._path, flags, 0o600)
@@ -227,17 +223,15 @@ class Reservation:
             if size_bytes > self._left or self._file < 0:
                 return False
             self._left -= size_bytes
-            if self._left == 0 or self._length - self._left >= self._lag:
-                # Its blocks go back to the disk, for the file to take them.
-                self._length = max(self._left, _WIDTH)
-                os.ftruncate(self._file, self._length)
+            # Its blocks go back to the disk, for the file to take them.
+            os.ftruncate(self._file, max(self._left, _WIDTH))
             return True
 
     def keep(self, size_bytes: int) -> None:
         """Note that bytes which were drawn are an entry now."""
         with self._guard:
             self._held -= size_bytes
-            if self._file >= 0 and (self._held == 0 or self._noted - self._held >= self._lag):
+            if self._file >= 0:
                 self._note()
 
     def put_back(self, size_bytes: int) -> None:
@@ -260,7 +254,6 @@ class Reservation:
 
     def _note(self) -> None:
         os.pwrite(self._file, str(self._held).ljust(_WIDTH).encode(), 0)
-        self._noted = self._held
 
 
 def reserved_bytes(root: str) -> int:
