@@ -81,10 +81,13 @@ def _targets(rows: Sequence[Row]) -> str:
     checked = check(rows)
     met = sum(one.meets(one.target.least) is True for one in checked)
     told = sum(one.meets(one.target.least) is not None for one in checked)
+    said = f"{met} of {told} thresholds that could be checked are met."
+    if not told:
+        said = "Nothing has been measured yet with the present engine: run `make bench`."
     lines = [
         "## What it must show",
         "",
-        f"{met} of {told} thresholds that could be checked are met.",
+        said,
         "",
         "| benchmark | what | measured | threshold | aim |",
         "|---|---|--:|---|---|",
