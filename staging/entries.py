@@ -19,10 +19,11 @@ from rootcellar.staging.epoch import is_mark, mark, mark_ns, note_release
 from rootcellar.staging.hashing import Algorithm, algorithm_of, digest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Entries", "Entry", "EntryState", "state_of"]
 
+_SHARD_TRIES = 20
 _HASHABLE = frozenset(get_args(Algorithm))
 
 
@@ -89,11 +90,7 @@ class Entries:
         mark(temp, _now_ns(temp))
         path = self.path(digest)
         # Should one be there already, its bytes are the same, and who linked it keeps the old.
-        try:
-            os.rename(temp, path)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            os.rename(temp, path)
+        _in_shard(path, lambda: os.rename(temp, path))
         return path
 
     def enter_link(self, file: str, digest: Digest) -> str | None:
@@ -105,11 +102,7 @@ class Entries:
         mark(file, _now_ns(file))
         path = self.path(digest)
         try:
-            try:
-                os.link(file, path, follow_symlinks=False)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-                os.link(file, path, follow_symlinks=False)
+            _in_shard(path, lambda: os.link(file, path, follow_symlinks=False))
         except FileExistsError:
             return None
         return path
@@ -167,6 +160,17 @@ def state_of(status: os.stat_result) -> EntryState:
     if status.st_mtime_ns == mark_ns():
         return EntryState.GOOD
     return EntryState.UNVERIFIED if is_mark(status.st_mtime_ns) else EntryState.DAMAGED
+
+
+def _in_shard(path: str, enter: Callable[[], None]) -> None:
+    """Enter a file, making its folder where it is missing."""
+    for _ in range(_SHARD_TRIES):
+        try:
+            return enter()
+        except FileNotFoundError:
+            # Whoever evicts removes empty folders, perhaps this one before it is used.
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    return enter()
 
 
 def _now_ns(path: str) -> int:
