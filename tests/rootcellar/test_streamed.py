@@ -205,7 +205,8 @@ def test_many_members(app, put, catalog, tmp_path):
         return found
 
     assert 12 * ROWS == total.apply(kwargs={"drops": "Ulm"}).get()
-    assert 6 > held[0]  # what pyarrow reads at once
+    # pyarrow opens four fragments ahead of the one that it reads (fragment_readahead).
+    assert held[0] <= 5
     assert (0, 12) == (catalog.runs()[0].hits, catalog.runs()[0].misses)
     assert 3 * ROWS == total.apply(kwargs={"drops": on_host}).get()
     assert (3, 0) == (catalog.runs()[0].hits, catalog.runs()[0].misses)
