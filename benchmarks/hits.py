@@ -35,12 +35,17 @@ MICRO = 1e6
 PEERS = {
     "hit-one": ("µs", ("os.link", "boto3 head_object", "copy of 10 MB")),
     "hit-100": ("ms", ("os.link",)),
+    "hit-100-same-name": ("ms", ("os.link",)),
     "hit-100-task": ("ms", ("os.link",)),
 }
 
 
 def measure_hits(name: str, scale: Scale) -> list[Row]:
-    """Return the rows of `hit-one`, of `hit-100`, or of the whole task around the latter."""
+    """Return the rows of `hit-one`, or of one of those with a hundred inputs.
+
+    `hit-100-same-name` is `hit-100` with one name for all inputs, as of `…/{station}/data.nc`;
+    `hit-100-task` is the whole session around it.
+    """
     unit, peers = PEERS[name]
     series = {peer: Series() for peer in (OURS, *peers)}
     with ObjectServer() as server, disk_folder() as folder:
@@ -74,7 +79,8 @@ def hits(name: str, place: dict[str, Any], times: int) -> dict[str, float]:
     works: dict[str, Callable[[], list[float]]] = {
         OURS: {
             "hit-one": subject.each,
-            "hit-100": lambda: [subject.hundred(whole=False)],
+            "hit-100": lambda: [subject.hundred()],
+            "hit-100-same-name": lambda: [subject.hundred(name="data.nc")],
             "hit-100-task": lambda: [subject.hundred(whole=True)],
         }[name],
         "os.link": lambda: _links(folder, COUNT, together=name != "hit-one"),
@@ -110,22 +116,25 @@ class _Hits:
         with self._session() as session:
             for number, located in enumerate(self._located):
                 begun = time.perf_counter()
-                staged = session.stage_in(located, argument=f"input{number}", name="input.bin")
+                staged = session.stage_in(
+                    located, argument=f"input{number}", name=_name_of(located)
+                )
                 seconds.append(time.perf_counter() - begun)
                 if not staged.hit:
                     raise RuntimeError("this was no hit")
         return seconds
 
-    def hundred(self, *, whole: bool) -> float:
+    def hundred(self, *, name: str = "", whole: bool = False) -> float:
         """Return the seconds of a session with a hundred inputs of one argument.
 
         Args:
+            name: Of all of them; without it each is called as in the store.
             whole: With the look at the inputs after the body, and the end of the session; without
                 them until the last input is there, which is when a body begins.
         """
         begun = time.perf_counter()
         with self._session() as session:
-            self._stage(session)
+            self._stage(session, name)
             ready = time.perf_counter() - begun
             session.check_inputs()
         return time.perf_counter() - begun if whole else ready
@@ -133,9 +142,16 @@ class _Hits:
     def _session(self) -> StagingSession:
         return StagingSession(self._stores, self._cache, run_uid=str(uuid.uuid4()))
 
-    def _stage(self, session: StagingSession) -> None:
+    def _stage(self, session: StagingSession, name: str = "") -> None:
         for number, located in enumerate(self._located):
-            session.stage_in(located, argument="inputs", name="input.bin", ordinal=number)
+            session.stage_in(
+                located, argument="inputs", name=name or _name_of(located), ordinal=number
+            )
+
+
+def _name_of(located: Located) -> str:
+    """Return what a task calls an input: the last segment of its URI."""
+    return located.uri.rpartition("/")[2]
 
 
 def _links(folder: Path, count: int, *, together: bool) -> list[float]:
@@ -211,11 +227,16 @@ def measure_cold(name: str, scale: Scale) -> list[Row]:
 
 
 def cold(place: dict[str, Any], count: int) -> dict[str, float]:
-    """Within a fresh process: fork others that connect, wait, and stage one input at once."""
+    """Within a fresh process: fork others that connect, wait, and stage one input at once.
+
+    None of them ends before all have it, as workers do not end after an input either: to take a
+    process down is more work for the machine than what it did here.
+    """
     where = Place(**place)
     Path(where.folder).mkdir()
     Cache(Path(where.folder) / "cache")
     gate, opened = os.pipe()
+    end, over = os.pipe()
     ready, tell = os.pipe()
     children = []
     for _ in range(count):
@@ -225,7 +246,8 @@ def cold(place: dict[str, Any], count: int) -> dict[str, float]:
         code = 1
         try:
             os.close(opened)
-            _stage_at_gate(where, gate, tell)
+            os.close(over)
+            _stage_at_gate(where, gate, end, tell)
             code = 0
         finally:
             os._exit(code)
@@ -233,6 +255,9 @@ def cold(place: dict[str, Any], count: int) -> dict[str, float]:
         os.read(ready, 1)
     begun = time.perf_counter()
     os.close(opened)
+    for _ in range(count):
+        os.read(ready, 1)
+    os.close(over)
     failed = sum(os.waitpid(child, 0)[1] != 0 for child in children)
     if failed:
         raise RuntimeError(f"{failed} of {count} processes failed")
@@ -243,17 +268,21 @@ def cold(place: dict[str, Any], count: int) -> dict[str, float]:
     }
 
 
-def _stage_at_gate(where: Place, gate: int, tell: int) -> None:
+def _stage_at_gate(where: Place, gate: int, end: int, tell: int) -> None:
     stores = stores_at(where)
     stores.store_for("bench://none").store.stat("none")
     session = StagingSession(stores, Cache(Path(where.folder) / "cache"), run_uid=str(uuid.uuid4()))
     os.write(tell, b".")
     os.read(gate, 1)
-    with session:
-        located = session.locate("bench://cold/000000.bin", "file")
-        if located is None:
-            raise RuntimeError("nothing is stored there")
-        staged = session.stage_in(located, argument="input", name="input.bin")
-        ended = time.perf_counter()
-        text = f"{ended} {staged.transferred_bytes}"
-        (Path(where.folder) / f"{os.getpid()}.done").write_text(text, "utf-8")
+    try:
+        with session:
+            located = session.locate("bench://cold/000000.bin", "file")
+            if located is None:
+                raise RuntimeError("nothing is stored there")
+            staged = session.stage_in(located, argument="input", name="input.bin")
+            ended = time.perf_counter()
+            text = f"{ended} {staged.transferred_bytes}"
+            (Path(where.folder) / f"{os.getpid()}.done").write_text(text, "utf-8")
+    finally:
+        os.write(tell, b".")
+        os.read(end, 1)

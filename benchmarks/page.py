@@ -25,7 +25,14 @@ GROUPS = {
     "One object of 2 GB": ("download-2g", "download-2g-plain", "upload-2g"),
     "5,000 objects of 20 KB": ("download-20k", "upload-20k"),
     "200 objects of 10 MB": ("download-10m", "upload-10m"),
-    "Cached inputs": ("hit-one", "hit-100", "hit-100-task", "cold-64", "cold-64-downloads"),
+    "Cached inputs": (
+        "hit-one",
+        "hit-100",
+        "hit-100-same-name",
+        "hit-100-task",
+        "cold-64",
+        "cold-64-downloads",
+    ),
     "A task's round trip": (
         "task-redis",
         "task-redis-key",
