@@ -130,14 +130,14 @@ class Cache:
         """
         wanted = Wanted(address, pin, expected, progress, time.monotonic())
         with cache_errors():
-            if cached := self._known(wanted):
+            if cached := self._known(address, pin, expected):
                 return cached
             return self._persist(lambda: self._fetch_alone(wanted), pin.size_bytes)
 
     def known(self, address: Address, pin: Pin, expected: Digest | None = None) -> Cached | None:
         """Return the entry for an object if the host has its bytes; download and read nothing."""
         with cache_errors():
-            return self._known(Wanted(address, pin, expected, None, time.monotonic()))
+            return self._known(address, pin, expected)
 
     def find(self, digest: Digest, size_bytes: int) -> Path | None:
         """Return the entry of that digest, or None; one that was changed since is dropped.
@@ -286,10 +286,10 @@ class Cache:
                 raise
             raise no_space(error) from error
 
-    def _known(self, wanted: Wanted) -> Cached | None:
-        digest = wanted.expected or self.sources.digest(source_name(wanted.address, wanted.pin))
-        if digest and self.entries.state(digest, wanted.pin.size_bytes) is EntryState.GOOD:
-            return wanted.found(digest, self.entries.path(digest))
+    def _known(self, address: Address, pin: Pin, expected: Digest | None) -> Cached | None:
+        digest = expected or self.sources.digest(address, pin)
+        if digest and (path := self.entries.good(digest, pin.size_bytes)):
+            return Cached(digest, path, pin.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
         return None
 
     def _fetch_alone(self, wanted: Wanted) -> Cached:
@@ -298,7 +298,7 @@ class Cache:
         lock = f"cas-{wanted.expected.hex}" if wanted.expected else f"source-{name}"
         with locked(self.root / "locks" / lock):
             # Another process may have downloaded it while we waited.
-            digest = wanted.expected or self.sources.digest(name)
+            digest = wanted.expected or self.sources.digest(wanted.address, wanted.pin)
             if digest and (path := self._vetting.trusted(digest, wanted.pin.size_bytes)):
                 return wanted.found(digest, path)
             cached = self._intake.download(wanted)

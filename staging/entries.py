@@ -84,6 +84,16 @@ class Entries:
             return EntryState.ABSENT
         return state_of(status) if status.st_size == size_bytes else EntryState.DAMAGED
 
+    def good(self, digest: Digest, size_bytes: int) -> str | None:
+        """Return the path of the entry if it may be served unread; None: look closer."""
+        path = self.path(digest)
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return None
+        is_good = status.st_size == size_bytes and state_of(status) is EntryState.GOOD
+        return path if is_good else None
+
     def enter(self, temp: str, digest: Digest) -> str:
         """Make a whole file the entry of its digest, at once, and return its path."""
         os.chmod(temp, 0o444)

@@ -18,25 +18,48 @@ if TYPE_CHECKING:
 __all__ = ["Sources", "source_name"]
 
 _MOST_BYTES = 4096
+_MOST_KNOWN = 2048
 
 
 def source_name(address: Address, pin: Pin) -> str:
     """Return the name under which the digest of an object in this state is kept."""
-    return hashlib.sha256(f"{address.uri}\n{pin.token}".encode()).hexdigest()
+    return _name_of(_state(address, pin))
+
+
+def _state(address: Address, pin: Pin) -> str:
+    return f"{address.uri}\n{pin.token}"
+
+
+def _name_of(state: str) -> str:
+    return hashlib.sha256(state.encode()).hexdigest()
 
 
 class Sources:
     """The folder `sources` below the root of a cache.
 
     The files are written in place: half of one, or none of it after a loss of power, is no digest,
-    and so costs a download and no more.
+    and so costs a download and no more. Thread safe.
     """
 
     def __init__(self, root: str) -> None:
         self._top = f"{root}/sources"
+        # What bytes an object in one state has never changes: of that a process reads each once.
+        self._known: dict[str, Digest] = {}
 
-    def digest(self, name: str) -> Digest | None:
-        """Return the digest that was noted, or None."""
+    def digest(self, address: Address, pin: Pin) -> Digest | None:
+        """Return the digest that was noted of an object in this state, or None."""
+        state = _state(address, pin)
+        known = self._known.get(state)
+        if known is None and (known := self._noted(_name_of(state))) is not None:
+            self._know(state, known)
+        return known
+
+    def _know(self, state: str, digest: Digest) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[state] = digest
+
+    def _noted(self, name: str) -> Digest | None:
         lines = self._lines(name)
         try:
             return Digest(lines[0]) if lines else None
@@ -53,6 +76,7 @@ class Sources:
             os.ftruncate(file, len(line))
         finally:
             os.close(file)
+        self._know(_state(address, pin), digest)
 
     def walk(self) -> Iterator[tuple[Digest, str]]:
         """Yield digests and the URIs that had them."""
@@ -65,7 +89,7 @@ class Sources:
         """Remove what leads to no entry, and return how many those were."""
         pruned = 0
         for name in os.listdir(self._top):
-            if self.digest(name) not in known:
+            if self._noted(name) not in known:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{self._top}/{name}")
                 pruned += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ __all__ = ["StoreLocation", "Stores"]
 _FOLDER_PROTOCOLS = {"", "file", "local"}
 _S3_PROTOCOLS = {"s3", "s3a"}
 _CLOUD_PROTOCOLS = {"gs", "gcs", "az", "abfs", "abfss"}
+_MOST_ADDRESSES = 1024
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-_]*")
 
 
@@ -95,6 +97,8 @@ class Stores:
         self._allowed = frozenset(allowed_protocols)
         self._default_folder = default_folder
         self._opened: dict[str, Store] = {}
+        # Where a URI leads never changes; to find out takes as long as half of a cache's hit.
+        self._found = functools.lru_cache(_MOST_ADDRESSES)(self._find)
 
     def __repr__(self) -> str:
         return f"Stores({', '.join(self.names)})"
@@ -156,6 +160,9 @@ class Stores:
             InvalidKey: The URI could leave its store or address something else.
             StoreMissing: Its scheme is neither a store's name nor an allowed protocol.
         """
+        return self._found(uri)
+
+    def _find(self, uri: str) -> Address:
         scheme, separator, rest = uri.partition("://")
         if not separator or not _SCHEME.fullmatch(scheme):
             raise _refused(uri, "this is not a URI")
