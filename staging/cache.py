@@ -7,7 +7,7 @@
         locks/<what>-<name>         flocks: entries and sources being downloaded, scratch alive
         tmp/<random>/               other downloads; dead, as workdirs, when they are not locked
         work/<run uid>/             workdirs of runs, with the downloads they make
-        spare/                      emptied workdirs, each kept by its process for its next run
+        spare/                      emptied workdirs and racks, each kept by its process
         runs/                       starts of runs that the catalog does not have yet
         ended/                      workdirs of runs that ended, while they are removed
         away/                       entries between being an entry and being removed

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
+    "AS_MADE",
     "SPARE",
     "Scratch",
     "empty_dead",
@@ -34,7 +35,9 @@ __all__ = [
 
 SPARE = "spare"
 _DEAD_PREFIX = ".dead-"
-_AS_MADE = stat.S_IFDIR | 0o700
+AS_MADE = stat.S_IFDIR | 0o700
+"""Type and mode of a folder of ours."""
+
 _MOST_SPARES = 4
 _REMOVALS = 5
 _NOBODYS = frozenset({errno.ELOOP, errno.ENXIO})
@@ -81,7 +84,7 @@ class Scratch:
         It must be as it was made: empty, and of the same mode. It keeps its lock.
         """
         try:
-            if os.fstat(self._lock).st_mode != _AS_MADE or os.listdir(self.path):
+            if os.fstat(self._lock).st_mode != AS_MADE or os.listdir(self.path):
                 return False
             kept = _Spares.own().keep(str(self.path), self._lock)
         except OSError:

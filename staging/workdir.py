@@ -1,7 +1,8 @@
 """The folder of one run: inputs to read, places to write to, room for temporary files.
 
 Making and removing folders is what costs time here, so there are as few as can be: inputs lie in
-the workdir itself and outputs in `out`, and only a name that is taken gets a further folder.
+the workdir itself and outputs in `out`, and only a name that is taken gets a further folder
+(`places`). What a run leaves empty serves the next.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import stat
 import threading
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.cache import cache_errors
 from rootcellar.staging.epoch import is_mark, mark, note_release
 from rootcellar.staging.local_copy import NO_LINK
+from rootcellar.staging.places import Places
 from rootcellar.staging.removal import remove_later
 from rootcellar.staging.scratch import Scratch, remove_tree, sweep_ended, sweep_scratch
 
@@ -69,7 +71,7 @@ class Workdir:
     def __init__(self, cache: Cache, run_uid: str) -> None:
         self._cache = cache
         self._guard = threading.Lock()
-        self._files: list[tuple[Cached, str, int, str]] = []
+        self._files: list[tuple[str, Cached, str, int]] = []
         self._folders: list[FolderPlace] = []
         self._copies: list[Reservation] = []
         name = _plain(run_uid)
@@ -83,8 +85,8 @@ class Workdir:
         self._root = cache.root
         self._is_closed = False
         self._top = str(self.path)
-        self._inputs = _Names(self._top, taken=(ASIDE, _OUT, _TMP))
-        self._outputs = _Names(f"{self._top}/{_OUT}")
+        self._inputs = Places(self.path, root=cache.root, taken=(ASIDE, _OUT, _TMP))
+        self._outputs: Places | None = None
 
     @property
     def tmp(self) -> Path:
@@ -106,9 +108,10 @@ class Workdir:
         with cache_errors():
             with self._guard:
                 path = self._inputs.claim(_plain(name))
-            self._link(cached, path)
-        self._files.append((cached, argument, ordinal, path))
-        return Path(path)
+            location = str(path)
+            self._link(cached, location)
+        self._files.append((location, cached, argument, ordinal))
+        return path
 
     def place_folder(
         self, members: Mapping[str, Cached], *, argument: str, ordinal: int, name: str
@@ -140,7 +143,7 @@ class Workdir:
         """
         with cache_errors():
             with self._guard:
-                top = self._inputs.claim(_plain(name))
+                top = str(self._inputs.claim(_plain(name)))
             os.mkdir(top, 0o700)
         place = FolderPlace(self, top, argument, ordinal)
         self._folders.append(place)
@@ -150,14 +153,15 @@ class Workdir:
         """Return a path to write an output to; its folder exists, and nothing at the path."""
         del argument, ordinal  # names tell outputs apart, or numbered folders do
         with cache_errors(), self._guard:
-            self._make(_OUT)
-            return Path(self._outputs.claim(_plain(name)))
+            if self._outputs is None:
+                self._outputs = Places(self._made(_OUT))
+            return self._outputs.claim(_plain(name))
 
     def modified_inputs(self) -> tuple[PlacedInput, ...]:
         """Return the placed files that were written to, replaced or removed since."""
         files = (
             PlacedInput(argument, ordinal, Path(path), cached.digest)
-            for cached, argument, ordinal, path in self._files
+            for path, cached, argument, ordinal in self._files
             if not _is_untouched(path, cached.size_bytes)
         )
         return (*files, *(one for folder in self._folders for one in folder.modified()))
@@ -172,13 +176,18 @@ class Workdir:
         with cache_errors():
             try:
                 self._release(self._top, at_once=True)
-                ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
-                if not self._scratch.put_aside() and self._scratch.move_out(ended):
-                    remove_later(lambda: self._take_down(ended))
+                self._inputs.put_aside()
+                if not self._scratch.put_aside():
+                    self._move_out()
                 self._is_closed = True
             finally:
                 while self._copies:
                     self._copies.pop().close()
+
+    def _move_out(self) -> None:
+        ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
+        if self._scratch.move_out(ended):
+            remove_later(lambda: self._take_down(ended))
 
     def _take_down(self, ended: Path) -> None:
         self._release(str(ended), at_once=False)
@@ -188,7 +197,7 @@ class Workdir:
         """End the leases of files below `top`, where the workdir is now; of many not at once."""
         before = len(self._top)
         while self._files:
-            _let_go(f"{top}{self._files.pop()[-1][before:]}")
+            _let_go(f"{top}{self._files.pop()[0][before:]}")
         while self._folders and not (at_once and self._folders[-1].count > _MANY):
             for path in self._folders.pop().paths():
                 _let_go(f"{top}{path[before:]}")
@@ -306,39 +315,6 @@ class FolderPlace:
         while (end := self._names.find(b"\0", start)) >= 0:
             yield f"{self._top}/{os.fsdecode(bytes(self._names[start:end]))}"
             start = end + 1
-
-
-@dataclass(slots=True)
-class _Names:
-    """Gives each name a place in one flat folder; the second of a name one in a folder `~1`.
-
-    A place is given once, whether anything was put there or not.
-    """
-
-    top: str
-    taken: tuple[str, ...] = ()
-    uses: dict[str, int] = field(default_factory=dict)
-    folders: list[str] = field(default_factory=list)
-
-    def claim(self, name: str) -> str:
-        """Return a path of that name where nothing is; its folder exists but for the flat one."""
-        used = self.uses.get(name, int(name in self.taken))
-        self.uses[name] = used + 1
-        if used == 0:
-            return f"{self.top}/{name}"
-        while len(self.folders) < used:
-            self.folders.append(self._further())
-        return f"{self.folders[used - 1]}/{name}"
-
-    def _further(self) -> str:
-        number = len(self.folders) + 1
-        name = f"~{number}"
-        while name in self.uses:
-            name = f"~{name}"
-        self.uses[name] = 1
-        path = f"{self.top}/{name}"
-        os.mkdir(path, 0o700)
-        return path
 
 
 def until_placed(stage: Callable[[], _Staged]) -> _Staged:
