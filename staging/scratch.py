@@ -14,13 +14,14 @@ import fcntl
 import os
 import secrets
 import stat
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.host_lock import HostLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 __all__ = [
     "AS_MADE",
@@ -55,13 +56,14 @@ class Scratch:
     """
 
     def __init__(self, root: Path, area: str, name: str) -> None:
-        path = f"{root}/{area}/{name}"
-        self.path = Path(path)
-        spare = _Spares.own().take(path)
-        if spare is not None:
-            self._lock = spare
+        self.path = root.joinpath(area, name)
+        self._root = str(root)
+        path = str(self.path)
+        self._spare = _Spares.own().take(self._root, path)
+        if self._spare is not None:
+            self._lock = self._spare.lock
             return
-        with _flocked(f"{root}/{area}", fcntl.LOCK_SH):
+        with _flocked(f"{self._root}/{area}", fcntl.LOCK_SH):
             os.mkdir(path, 0o700)
             try:
                 self._lock = os.open(path, _FOLDER)
@@ -84,9 +86,13 @@ class Scratch:
         It must be as it was made: empty, and of the same mode. It keeps its lock.
         """
         try:
-            if os.fstat(self._lock).st_mode != AS_MADE or os.listdir(self.path):
+            path = str(self.path)
+            if os.fstat(self._lock).st_mode != AS_MADE or os.listdir(path):
                 return False
-            kept = _Spares.own().keep(str(self.path), self._lock)
+            if self._spare is None:
+                name = f"{self._root}/{SPARE}/{secrets.token_hex(8)}"
+                self._spare = _Spare(self._root, name, self._lock)
+            kept = _Spares.own().keep(path, self._spare)
         except OSError:
             return False
         if kept:
@@ -110,6 +116,21 @@ class Scratch:
             os.close(file)
 
 
+@dataclass(frozen=True, slots=True)
+class _Spare:
+    """A folder that is kept between uses.
+
+    Attributes:
+        root: Of all areas.
+        path: Where it is between two uses.
+        lock: The open folder.
+    """
+
+    root: str
+    path: str
+    lock: int
+
+
 class _Spares:
     """Empty folders of this process, in the area `spare`, where a sweep removes those of the dead.
 
@@ -121,7 +142,7 @@ class _Spares:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._kept: list[tuple[str, int]] = []
+        self._kept: list[_Spare] = []
 
     @classmethod
     def own(cls) -> _Spares:
@@ -129,36 +150,32 @@ class _Spares:
             cls.current = cls()
         return cls.current
 
-    def take(self, path: str) -> int | None:
-        """Make a folder of one that is kept, and return its lock; None if there is none."""
+    def take(self, root: str, path: str) -> _Spare | None:
+        """Make a folder below a root of one that is kept; None if there is none."""
         while True:
             try:
-                name, lock = self._kept.pop()
+                spare = self._kept.pop()
             except IndexError:
                 return None
             try:
                 # A rename would replace an empty folder of that name without a word.
-                if _root_of(name) == _root_of(path) and not os.path.lexists(path):
-                    os.rename(name, path)
-                    return lock
+                if spare.root == root and not os.path.lexists(path):
+                    os.rename(spare.path, path)
+                    return spare
             except FileNotFoundError:
                 pass  # a sweep came by
             except BaseException:
-                os.close(lock)
+                os.close(spare.lock)
                 raise
-            os.close(lock)
+            os.close(spare.lock)
 
-    def keep(self, path: str, lock: int) -> bool:
+    def keep(self, path: str, spare: _Spare) -> bool:
+        """Put a folder back to where it is kept, unless there are enough."""
         if len(self._kept) >= _MOST_SPARES:
             return False
-        name = f"{_root_of(path)}/{SPARE}/{secrets.token_hex(8)}"
-        os.rename(path, name)
-        self._kept.append((name, lock))
+        os.rename(path, spare.path)
+        self._kept.append(spare)
         return True
-
-
-def _root_of(scratch: str) -> str:
-    return os.path.dirname(os.path.dirname(scratch))
 
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
