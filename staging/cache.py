@@ -36,7 +36,7 @@ from rootcellar.schemas.errors import CacheUnusable, RootcellarError
 from rootcellar.staging.admission import Admission, no_space
 from rootcellar.staging.entries import Entries, EntryState
 from rootcellar.staging.eviction import Evictor
-from rootcellar.staging.host_lock import locked, locks_work
+from rootcellar.staging.host_lock import locked, locks_work, made_once
 from rootcellar.staging.intake import Cached, Intake, Wanted
 from rootcellar.staging.quarantine import Quarantine, Vetting
 from rootcellar.staging.root_folder import AREAS, LAYOUT, REMEDY, cache_errors, claim_root
@@ -132,7 +132,7 @@ class Cache:
         with cache_errors():
             if cached := self._known(address, pin, expected):
                 return cached
-            return self._persist(lambda: self._fetch_alone(wanted), pin.size_bytes)
+            return self._persist(lambda: self._fetched(wanted), pin.size_bytes)
 
     def known(self, address: Address, pin: Pin, expected: Digest | None = None) -> Cached | None:
         """Return the entry for an object if the host has its bytes; download and read nothing."""
@@ -292,18 +292,24 @@ class Cache:
             return Cached(digest, path, pin.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
         return None
 
+    def _fetched(self, wanted: Wanted) -> Cached:
+        """Fetch while nobody else fetches the same, or return what another one fetched."""
+        address, pin, expected = wanted.address, wanted.pin, wanted.expected
+        lock = f"cas-{expected.hex}" if expected else f"source-{source_name(address, pin)}"
+        return made_once(
+            self.root / "locks" / lock,
+            lambda: self._known(address, pin, expected),
+            lambda: self._fetch_alone(wanted),
+        )
+
     def _fetch_alone(self, wanted: Wanted) -> Cached:
-        """Fetch while nobody else fetches the same."""
-        name = source_name(wanted.address, wanted.pin)
-        lock = f"cas-{wanted.expected.hex}" if wanted.expected else f"source-{name}"
-        with locked(self.root / "locks" / lock):
-            # Another process may have downloaded it while we waited.
-            digest = wanted.expected or self.sources.digest(wanted.address, wanted.pin)
-            if digest and (path := self._vetting.trusted(digest, wanted.pin.size_bytes)):
-                return wanted.found(digest, path)
-            cached = self._intake.download(wanted)
-            if not (self._intake.is_bulk and wanted.expected):
-                # A folder's members are asked for by digest only, and may be a hundred thousand.
-                with contextlib.suppress(OSError):
-                    self.remember(wanted.address, cached.pin, cached.digest)
-            return cached
+        # Another process may have downloaded it just now.
+        digest = wanted.expected or self.sources.digest(wanted.address, wanted.pin)
+        if digest and (path := self._vetting.trusted(digest, wanted.pin.size_bytes)):
+            return wanted.found(digest, path)
+        cached = self._intake.download(wanted)
+        if not (self._intake.is_bulk and wanted.expected):
+            # A folder's members are asked for by digest only, and may be a hundred thousand.
+            with contextlib.suppress(OSError):
+                self.remember(wanted.address, cached.pin, cached.digest)
+        return cached

@@ -7,16 +7,19 @@ needs them: a lock taken before a fork is held until the child ends too.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["HostLock", "locked", "locked_file", "locks_work"]
+__all__ = ["HostLock", "locked", "locked_file", "locks_work", "made_once"]
+
+_Made = TypeVar("_Made")
 
 
 class HostLock:
@@ -29,9 +32,24 @@ class HostLock:
     @classmethod
     def take(cls, path: Path) -> HostLock:
         """Wait for the lock and take it."""
-        while (lock := cls._try(path, fcntl.LOCK_EX)) is None:
+        while (lock := cls.take_once(path)) is None:
             pass
         return lock
+
+    @classmethod
+    def take_once(cls, path: Path) -> HostLock | None:
+        """Wait for the lock and take it; None if who had it removed it, and is done."""
+        return cls._try(path, fcntl.LOCK_EX)
+
+    @staticmethod
+    def wait(path: Path) -> None:
+        """Return when nobody has the lock, or its file is gone; all who wait do so at once."""
+        with contextlib.suppress(FileNotFoundError):
+            file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH)
+            finally:
+                os.close(file)
 
     @classmethod
     def take_if_free(cls, path: Path) -> HostLock | None:
@@ -77,6 +95,30 @@ def locked(path: Path) -> Iterator[None]:
     lock = HostLock.take(path)
     try:
         yield
+    finally:
+        lock.remove()
+
+
+def made_once(path: Path, look: Callable[[], _Made | None], make: Callable[[], _Made]) -> _Made:
+    """Return what one process makes while others want the same.
+
+    The others wait, and look all at once when it is done, or dead. Where nothing is there then, one
+    after the other of them gets the lock, until one has made it.
+
+    Args:
+        path: Of the lock; its file goes with it.
+        look: Returns what is there already.
+        make: Called with the lock; has to look too, as another may have just made it.
+    """
+    lock = HostLock.take_if_free(path)
+    if lock is None:
+        HostLock.wait(path)
+    while lock is None:
+        if (found := look()) is not None:
+            return found
+        lock = HostLock.take_once(path)
+    try:
+        return make()
     finally:
         lock.remove()
 
