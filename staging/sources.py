@@ -21,8 +21,11 @@ _MOST_BYTES = 4096
 
 
 def source_name(address: Address, pin: Pin) -> str:
-    """Return the name under which the digest of an object in this state is kept."""
-    return hashlib.sha256(f"{address.uri}\n{pin.token}".encode()).hexdigest()
+    """Return the name under which the digest of an object in this state is kept.
+
+    Two configurations may give one name to two stores, and two stores one token to two objects.
+    """
+    return hashlib.sha256(f"{address.store.place}\n{address.uri}\n{pin.token}".encode()).hexdigest()
 
 
 class Sources:

@@ -239,7 +239,7 @@ def test_a_soft_limit_ends_all_ranges_before_it_leaves(s3_stores, target, files_
 class Waiting:
     """A store whose ranges never end but by being cut off."""
 
-    parallel, algorithm = 4, "sha256"
+    parallel, algorithm, place = 4, "sha256", ""
 
     def __init__(self, store):
         self.uri = store.uri
@@ -279,6 +279,7 @@ class Meddling:
     def __init__(self, store, parallel):
         self.uri, self.stat, self.stream = store.uri, store.stat, store.stream
         self.algorithm = store.algorithm
+        self.place = store.place
         self.parallel = parallel
 
 
