@@ -7,6 +7,7 @@ Paths are strings here: this is done for each of a hundred thousand members of a
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Entries", "Entry", "EntryState", "state_of"]
 
 _SHARD_TRIES = 20
+_UNREADABLE = frozenset({errno.EIO, errno.EBADMSG, errno.EILSEQ, errno.EUCLEAN})
+"""What a disk, or a file system with sums of its own, says of blocks that it lost."""
+
 _HASHABLE = frozenset(get_args(Algorithm))
 
 
@@ -110,6 +114,8 @@ class Entries:
     def verify(self, digest: Digest) -> bool:
         """Read an entry; mark it as of this boot if its bytes are right, and tell whether.
 
+        Bytes that the disk does not give back are not right.
+
         Raises:
             FileNotFoundError: It was evicted meanwhile.
         """
@@ -117,7 +123,12 @@ class Entries:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or digest.algorithm not in _HASHABLE:
             return False
-        found = digest_file(Path(path), algorithm_of(digest))
+        try:
+            found = digest_file(Path(path), algorithm_of(digest))
+        except OSError as error:
+            if error.errno in _UNREADABLE:
+                return False
+            raise
         note_release(path, status.st_atime_ns)  # that we read it is no use of it
         # Written to while it was read: the time is then not a mark any more, and stays so.
         if found != digest or not is_mark(os.lstat(path).st_mtime_ns):

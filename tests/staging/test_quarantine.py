@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import InputModified
-from rootcellar.staging import StagingSession, quarantine
+from rootcellar.staging import StagingSession, entries, quarantine
 from rootcellar.staging.epoch import mark_ns, note_release
 from rootcellar.staging.workdir import Workdir
 
@@ -112,6 +113,22 @@ def test_an_entry_that_a_power_cut_damaged_is_not_served(cache, wanted, entry):
 
     assert (False, CONTENT) == (cached.hit, cached.path.read_bytes())
     assert "started again" in cache.quarantine.listed()[0].reason
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EUCLEAN])
+def test_an_entry_that_cannot_be_read_is_downloaded_again(cache, wanted, entry, monkeypatch, code):
+    """The disk lost its blocks: that fails no run, as the store has them (C1)."""
+    reboot(entry)
+
+    def broken(*_: object) -> Digest:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(entries, "digest_file", broken)
+
+    cached = cache.fetch(*wanted)
+
+    assert (False, CONTENT) == (cached.hit, cached.path.read_bytes())
+    assert [DIGEST] == [one.digest for one in cache.quarantine.listed()]
 
 
 def test_find_reads_an_entry_of_another_boot_too(cache, entry):
