@@ -38,6 +38,8 @@ class EntryState(Enum):
     GOOD = "good"
     UNVERIFIED = "unverified"
     """Made before the host was started: its bytes must be read once."""
+    OTHER_SIZE = "other size"
+    """Not of the size that the caller asked for: one of the two is wrong, and reading it tells."""
     DAMAGED = "damaged"
     """Written to, cut off, or no file."""
 
@@ -86,7 +88,10 @@ class Entries:
             status = os.lstat(self.path(digest))
         except FileNotFoundError:
             return EntryState.ABSENT
-        return state_of(status) if status.st_size == size_bytes else EntryState.DAMAGED
+        state = state_of(status)
+        if state is EntryState.DAMAGED or status.st_size == size_bytes:
+            return state
+        return EntryState.OTHER_SIZE
 
     def enter(self, temp: str, digest: Digest) -> str:
         """Make a whole file the entry of its digest, at once, and return its path."""

@@ -131,6 +131,18 @@ def test_an_entry_that_cannot_be_read_is_downloaded_again(cache, wanted, entry, 
     assert [DIGEST] == [one.digest for one in cache.quarantine.listed()]
 
 
+@pytest.mark.parametrize("mark", [lambda _: None, reboot], ids=["this boot", "another boot"])
+def test_a_caller_with_a_wrong_size_condemns_nothing(cache, wanted, entry, mark):
+    """He finds nothing, and everybody else the entry (C2)."""
+    mark(entry)
+
+    assert cache.find(DIGEST, 7) is None
+
+    assert () == cache.quarantine.listed()
+    assert entry == cache.find(DIGEST, len(CONTENT))
+    assert cache.fetch(*wanted).hit
+
+
 def test_find_reads_an_entry_of_another_boot_too(cache, entry):
     """Whoever asks for bytes by digest gets right ones or none."""
     reboot(entry)
