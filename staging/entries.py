@@ -93,6 +93,13 @@ class Entries:
             return state
         return EntryState.OTHER_SIZE
 
+    def is_at(self, digest: Digest, path: Path) -> bool:
+        """Tell whether a path leads to the entry itself, and not to a copy of it."""
+        try:
+            return os.path.samestat(os.lstat(self.path(digest)), os.lstat(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def enter(self, temp: str, digest: Digest) -> str:
         """Make a whole file the entry of its digest, at once, and return its path."""
         os.chmod(temp, 0o444)

@@ -170,6 +170,29 @@ def test_a_task_that_edits_its_input_fails_and_poisons_nobody(folder_stores, cac
         assert not staged.hit
 
 
+@pytest.mark.parametrize("how", ["its copy is changed", "its link is removed"])
+def test_an_entry_that_nobody_touched_stays(folder_stores, cache, wanted, entry, monkeypatch, how):
+    """The run fails; what other runs read of the entry is as it was (C2)."""
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.EMLINK, "Too many links")
+
+    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
+        located = session.locate("raw://a", "file")
+        if how == "its copy is changed":
+            monkeypatch.setattr(os, "link", refuse)
+        staged = session.stage_in(located, argument="a", name="a")
+        if how == "its copy is changed":
+            rewrite(staged.path, b"POISON!" + CONTENT[7:])
+        else:
+            staged.path.unlink()
+        with pytest.raises(InputModified, match="inputs: a"):
+            session.check_inputs()
+
+    assert () == cache.quarantine.listed()
+    assert cache.fetch(*wanted).hit
+
+
 def test_a_run_that_held_a_modified_input_fails_too(cache, wanted, entry):
     """Every link is the same file, so every holder sees the change."""
     workdirs = [Workdir(cache, f"run-{number}") for number in range(2)]
