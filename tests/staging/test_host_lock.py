@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
-import sys
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,34 +16,9 @@ from rootcellar.staging.host_lock import HostLock, locked_file
 from rootcellar.staging.scratch import Scratch, sweep_scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 MOST_STEPS = 2000
-
-
-class StruckError(Exception):
-    """A soft time limit."""
-
-
-@contextmanager
-def striking(step: int) -> Iterator[None]:
-    """Raise where a signal handler may: after the call of that number, or as a function begins."""
-    left = step
-
-    def strike(frame: object, event: str, _: object) -> None:
-        nonlocal left
-        if event not in {"call", "c_return"}:
-            return
-        left -= 1
-        if left == 0:
-            sys.setprofile(None)
-            raise StruckError
-
-    sys.setprofile(strike)
-    try:
-        yield
-    finally:
-        sys.setprofile(None)
 
 
 def _opened() -> int:
@@ -62,14 +36,21 @@ def _is_free(path: str) -> bool:
     return True
 
 
-def strike_everywhere(action: Callable[[], object], is_free: Callable[[], bool]) -> int:
+@pytest.fixture
+def strike_everywhere(striking):
+    return functools.partial(_strike_everywhere, striking)
+
+
+def _strike_everywhere(
+    striking: Any, action: Callable[[], object], is_free: Callable[[], bool]
+) -> int:
     """Strike at each step; what the error holds on to must not be a lock."""
     before = _opened()
     for step in range(1, MOST_STEPS):
         try:
             with striking(step):
                 action()
-        except StruckError as error:
+        except striking.error as error:
             assert is_free(), f"held after step {step}"
             assert before >= _opened(), f"open after step {step}"
             del error
@@ -85,7 +66,7 @@ def _dropped_files_are_closed():
         yield
 
 
-def test_a_strike_never_keeps_a_file_locked(tmp_path):
+def test_a_strike_never_keeps_a_file_locked(tmp_path, strike_everywhere):
     """Whenever it comes, who needs the lock next gets it, while the error is still handled."""
     path = str(tmp_path / "lock")
 
@@ -98,7 +79,7 @@ def test_a_strike_never_keeps_a_file_locked(tmp_path):
     assert 5 < strike_everywhere(hold, lambda: _is_free(path))
 
 
-def test_a_strike_never_keeps_a_host_lock(tmp_path):
+def test_a_strike_never_keeps_a_host_lock(tmp_path, strike_everywhere):
     """Its file may stay, for a sweep to remove."""
     path = tmp_path / "lock"
 
@@ -112,7 +93,7 @@ def test_a_strike_never_keeps_a_host_lock(tmp_path):
     assert 10 < strike_everywhere(hold, lambda: not path.exists() or _is_free(str(path)))
 
 
-def test_a_strike_never_keeps_the_ledger(cache_of, tmp_path):
+def test_a_strike_never_keeps_the_ledger(cache_of, tmp_path, strike_everywhere):
     """Else the end of the run, which gives back what it reserved, would wait for itself."""
     cache = cache_of(10**6)
     cache.evictor.count()
@@ -128,7 +109,7 @@ def test_a_strike_never_keeps_the_ledger(cache_of, tmp_path):
     assert 20 < strike_everywhere(book, lambda: _is_free(path))
 
 
-def test_a_strike_never_keeps_a_scratch_area(tmp_path, monkeypatch):
+def test_a_strike_never_keeps_a_scratch_area(tmp_path, monkeypatch, strike_everywhere):
     """Neither while a folder is made nor while dead ones are looked for."""
     monkeypatch.setattr(scratch, "_MOST_SPARES", 0)
     (tmp_path / "work").mkdir()
