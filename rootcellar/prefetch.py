@@ -8,6 +8,7 @@ the run stages its inputs itself. See docs/howto/workers.md.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import logging
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from celery.worker import state
 from rootcellar.installation import installation_of
 from rootcellar.schemas.binding import bind
 from rootcellar.schemas.errors import RootcellarError
-from rootcellar.staging.prefetch import Upcoming
+from rootcellar.staging.prefetch import MESSAGE_BYTES, Upcoming
 from rootcellar.task import ArtifactTask
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ _LOOK_SECONDS = 1.0
 _STARTS = 3
 _STOP_SECONDS = 2.0
 _INPUTS_PER_TASK = 1_000
-_INPUTS_PER_MESSAGE = 50
+_ITEMS_PER_MESSAGE = 50
+_ITEMS_BYTES = MESSAGE_BYTES - 1024
 
 
 class Prefetch(bootsteps.StartStopStep):
@@ -180,16 +183,14 @@ class Feed:
 
     def add(self, wanted: list[Upcoming]) -> bool:
         """Have inputs brought, and tell whether the subprocess got the message."""
-        return all(
-            self._send({"add": [one.to_json() for one in some]})
-            for some in _batched(wanted, _INPUTS_PER_MESSAGE)
-        )
+        messages = _batched([one.to_json() for one in wanted])
+        return all(self._send({"add": some}) for some in messages)
 
     def release(self, tasks: Iterable[str]) -> None:
         """Have tasks forgotten that began or came to nothing."""
         if self._process is not None:
-            for some in _batched(sorted(tasks), _INPUTS_PER_MESSAGE):
-                self._send({"release": list(some)})
+            for some in _batched(sorted(tasks)):
+                self._send({"release": some})
 
     def terminate(self) -> None:
         """Ask the subprocess to end, and wait for nothing."""
@@ -227,6 +228,10 @@ class Feed:
         if self._socket is None:
             return False
         text = json.dumps(message).encode()
+        if len(text) > MESSAGE_BYTES:
+            # Cut, it would end the subprocess.
+            _log.warning("settings of %d bytes are too long to be passed on", len(text))
+            return False
         self._socket.send(text, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         return True
 
@@ -239,7 +244,8 @@ class Feed:
         # Whole messages or none, and an end that the other side sees.
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # A child of the pool that is forked later would keep our end open after we are gone.
-        os.register_at_fork(after_in_child=self._socket.close)
+        _feeds.add(self._socket)
+        _close_in_children()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [
@@ -255,6 +261,33 @@ class Feed:
         return self._put({"settings": self._settings.as_environment(), "level": level})
 
 
-def _batched(items: list[Any], size: int) -> Iterator[list[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _batched(items: list[Any]) -> Iterator[list[Any]]:
+    """Divide what fits into messages; leave out what fits into none."""
+    batch: list[Any] = []
+    size_bytes = 0
+    for item in items:
+        item_bytes = len(json.dumps(item)) + len(", ")
+        if item_bytes > _ITEMS_BYTES:
+            _log.debug("left out an input that takes %d bytes to name", item_bytes)
+            continue
+        if len(batch) == _ITEMS_PER_MESSAGE or size_bytes + item_bytes > _ITEMS_BYTES:
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(item)
+        size_bytes += item_bytes
+    if batch:
+        yield batch
+
+
+_feeds: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+@functools.cache
+def _close_in_children() -> None:
+    """Arrange it once: what is registered stays as long as the process."""
+    os.register_at_fork(after_in_child=_close_feeds)
+
+
+def _close_feeds() -> None:
+    for feed in list(_feeds):
+        feed.close()

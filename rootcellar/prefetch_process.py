@@ -20,12 +20,9 @@ from rootcellar.runtime import Runtime
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.scrub import scrubbed
 from rootcellar.settings import Settings
-from rootcellar.staging.prefetch import Prefetcher, Upcoming
+from rootcellar.staging.prefetch import MESSAGE_BYTES, Prefetcher, Upcoming
 
-__all__ = ["MESSAGE_BYTES", "main"]
-
-MESSAGE_BYTES = 128 * 1024
-"""No message is longer; each arrives whole or not at all."""
+__all__ = ["main"]
 
 _log = logging.getLogger("rootcellar.prefetch")
 _PR_SET_PDEATHSIG = 1

@@ -53,8 +53,8 @@ class _Kept:
     """A run whose start is not entered yet; nor its end, if it has one."""
 
     record: RunStarted
-    note: HostNote
-    due: float
+    note: HostNote | None = None
+    due: float = float("inf")
     end: RunEnded | None = None
 
 
@@ -87,14 +87,19 @@ class Starts:
             CatalogUnavailable: Nothing has happened yet.
         """
         now = time.monotonic()
-        if now - self._reached < _FRESH_SECONDS:
-            note = self._noted(record)
-            if note is not None:
-                self._kept[record.uid] = _Kept(record, note, now + _SHORT_SECONDS)
-                self._watch()
-                return
-        self._catalog.start_run(record)
+        # First of all: wherever a soft limit strikes from here on, `finish` enters the start too.
+        kept = self._kept[record.uid] = _Kept(record)
+        if now - self._reached < _FRESH_SECONDS and self._keep(kept):
+            kept.due = now + _SHORT_SECONDS
+            self._watch()
+            return
+        try:
+            self._catalog.start_run(record)
+        except CatalogError:
+            del self._kept[record.uid]
+            raise
         self._reached = now
+        self._entered(record.uid)
 
     def finish(self, record: RunEnded) -> None:
         """Enter how the run ended, and its start if that is still here.
@@ -107,6 +112,9 @@ class Starts:
             self._catalog.finish_run(record, None if kept is None else kept.record)
         except BaseException:
             self._reached = float("-inf")
+            if kept is not None:
+                kept.due = min(kept.due, time.monotonic() + _AGAIN_SECONDS)
+                self._watch()
             raise
         self._reached = time.monotonic()
         if kept is not None:
@@ -119,7 +127,9 @@ class Starts:
         the row: docs/decisions/0014.
         """
         kept = self._kept.get(record.uid)
-        if kept is None or not _is_for_itself(record) or not self._catalog.has_all_of(record):
+        if kept is None or kept.note is None or not _is_for_itself(record):
+            return False
+        if not self._catalog.has_all_of(record):
             return False
         if not self._entering.acquire(blocking=False):
             return False
@@ -221,14 +231,17 @@ class Starts:
         while self._free:
             self._free.pop().close()
 
-    def _noted(self, record: RunStarted) -> HostNote | None:
-        """Note the run's start; None if this host cannot keep it."""
+    def _keep(self, kept: _Kept) -> bool:
+        """Note the run's start; False if this host cannot keep it."""
         try:
-            note = self._note(record.environment)
-            note.write(start_text(record))
+            kept.note = self._note(kept.record.environment)
+            kept.note.write(start_text(kept.record))
         except (OSError, CacheUnusable):
-            return None
-        return note
+            note, kept.note = kept.note, None
+            if note is not None:
+                note.close()
+            return False
+        return True
 
     def _note(self, environment: Environment | None) -> HostNote:
         if environment is not self._environment:
@@ -244,12 +257,12 @@ class Starts:
 
     def _entered(self, uid: str) -> None:
         kept = self._kept.pop(uid, None)
-        if kept is not None:
+        if kept is not None and kept.note is not None:
             kept.note.clear()
             self._free.append(kept.note)
 
     def _watch(self) -> None:
-        if self._watcher is None:
+        if self._watcher is None or not self._watcher.is_alive():
             # Of a pool's child, and of any other process; neither when it is killed.
             worker_process_shutdown.connect(self._leave, weak=False)
             atexit.register(self._leave)

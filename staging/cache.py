@@ -36,7 +36,7 @@ from rootcellar.schemas.errors import CacheUnusable, RootcellarError
 from rootcellar.staging.admission import Admission, no_space
 from rootcellar.staging.entries import Entries, EntryState
 from rootcellar.staging.eviction import Evictor
-from rootcellar.staging.host_lock import locked, locks_work, made_once
+from rootcellar.staging.host_lock import HostLock, locks_work, made_once
 from rootcellar.staging.intake import Cached, Intake, Wanted
 from rootcellar.staging.quarantine import Quarantine, Vetting
 from rootcellar.staging.root_folder import AREAS, LAYOUT, REMEDY, cache_errors, claim_root
@@ -150,7 +150,7 @@ class Cache:
                 return Path(self.entries.path(digest))
             if state is EntryState.ABSENT:
                 return None
-            with locked(self.root / "locks" / f"cas-{digest.hex}"):
+            with self._alone(f"cas-{digest.hex}") as lock, lock.passing():
                 found = self._vetting.trusted(digest, size_bytes)
             return Path(found) if found else None
 
@@ -254,6 +254,9 @@ class Cache:
         """Remove the notes of URIs whose bytes are not here any more; return of how many."""
         with cache_errors():
             return self.sources.prune({entry.digest for entry in self.entries.walk()})
+
+    def _alone(self, what: str) -> HostLock:
+        return HostLock.take(self.root / "locks" / what)
 
     def _check_locks(self) -> None:
         if not locks_work(f"{self.root}/eviction"):

@@ -7,6 +7,7 @@ Paths are strings here: this is done for each of a hundred thousand members of a
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Entries", "Entry", "EntryState", "state_of"]
 
 _SHARD_TRIES = 20
+_UNREADABLE = frozenset({errno.EIO, errno.EBADMSG, errno.EILSEQ, errno.EUCLEAN})
+"""What a disk, or a file system with sums of its own, says of blocks that it lost."""
+
 _HASHABLE = frozenset(get_args(Algorithm))
 
 
@@ -34,6 +38,8 @@ class EntryState(Enum):
     GOOD = "good"
     UNVERIFIED = "unverified"
     """Made before the host was started: its bytes must be read once."""
+    OTHER_SIZE = "other size"
+    """Not of the size that the caller asked for: one of the two is wrong, and reading it tells."""
     DAMAGED = "damaged"
     """Written to, cut off, or no file."""
 
@@ -82,7 +88,17 @@ class Entries:
             status = os.lstat(self.path(digest))
         except FileNotFoundError:
             return EntryState.ABSENT
-        return state_of(status) if status.st_size == size_bytes else EntryState.DAMAGED
+        state = state_of(status)
+        if state is EntryState.DAMAGED or status.st_size == size_bytes:
+            return state
+        return EntryState.OTHER_SIZE
+
+    def is_at(self, digest: Digest, path: Path) -> bool:
+        """Tell whether a path leads to the entry itself, and not to a copy of it."""
+        try:
+            return os.path.samestat(os.lstat(self.path(digest)), os.lstat(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def good(self, digest: Digest, size_bytes: int) -> str | None:
         """Return the path of the entry if it may be served unread; None: look closer."""
@@ -120,6 +136,8 @@ class Entries:
     def verify(self, digest: Digest) -> bool:
         """Read an entry; mark it as of this boot if its bytes are right, and tell whether.
 
+        Bytes that the disk does not give back are not right.
+
         Raises:
             FileNotFoundError: It was evicted meanwhile.
         """
@@ -127,7 +145,12 @@ class Entries:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or digest.algorithm not in _HASHABLE:
             return False
-        found = digest_file(Path(path), algorithm_of(digest))
+        try:
+            found = digest_file(Path(path), algorithm_of(digest))
+        except OSError as error:
+            if error.errno in _UNREADABLE:
+                return False
+            raise
         note_release(path, status.st_atime_ns)  # that we read it is no use of it
         # Written to while it was read: the time is then not a mark any more, and stays so.
         if found != digest or not is_mark(os.lstat(path).st_mtime_ns):

@@ -19,7 +19,7 @@ from rootcellar.staging.entries import EntryState
 from rootcellar.staging.host_lock import locked_file
 from rootcellar.staging.root_folder import cache_errors
 from rootcellar.staging.scratch import empty_dead, sweep_ended, sweep_scratch
-from rootcellar.staging.space import NO_SPACE, now, reserved_bytes
+from rootcellar.staging.space import NO_SPACE, reserved_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,10 +105,10 @@ class Evictor:
 
     def count_if_free(self) -> bool:
         """Do the same unless another process counts or evicts; tell whether it was done."""
-        with locked_file(self._lock, wait=False) as is_ours:
-            if is_ours:
+        with locked_file(self._lock, wait=False) as lock:
+            if lock.is_ours:
                 self._count(lambda _: None)
-            return is_ours
+            return lock.is_ours
 
     def make_room(self, size_bytes: int, *, written: bool = False) -> Tally | None:
         """Evict until so many bytes fit, and a little more; None if they fit now.
@@ -211,8 +211,7 @@ class Evictor:
         tally.quarantined, tally.quarantined_bytes = self._quarantine.count()
         with self._ledger.opened() as account:
             meanwhile = (account.used_bytes or 0) - before if before is not None else 0
-            account.used_bytes = max(tally.used_bytes + meanwhile, 0)
-            account.counted_at = now()
+            account.counted(max(tally.used_bytes + meanwhile, 0))
         return tally
 
     def _missing(self, tally: Tally, to_write: int, to_count: int) -> tuple[int, int]:

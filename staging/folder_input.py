@@ -33,7 +33,7 @@ from rootcellar.staging.folder_listing import (
     pin_of_listing,
 )
 from rootcellar.staging.hashing import digest_bytes
-from rootcellar.staging.host_lock import locked
+from rootcellar.staging.host_lock import HostLock
 from rootcellar.staging.local_copy import NO_LINK, copy_read_only
 from rootcellar.staging.member_download import SMALL_BYTES, read_member
 from rootcellar.staging.member_files import MemberFiles
@@ -275,7 +275,8 @@ class _Flight:
 
     def begin(self) -> None:
         state = hashlib.sha256(f"{self._folder.uri}\n{self._pin.token}".encode()).hexdigest()
-        self._stack.enter_context(locked(self._cache.root / "locks" / f"source-{state}"))
+        lock = HostLock.take(self._cache.root / "locks" / f"source-{state}")
+        self._stack.enter_context(self._stack.enter_context(lock).passing())
         self.is_alone = True
 
     def reserve(self, size_bytes: int) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from rootcellar.staging.entries import EntryState
-from rootcellar.staging.host_lock import locked
+from rootcellar.staging.host_lock import HostLock
 from rootcellar.staging.root_folder import LAYOUT
 from rootcellar.staging.workdir import sweep
 
@@ -137,7 +137,8 @@ def verify(cache: Cache, seen: Callable[[int], object] | None = None) -> Verifie
     """
     entries, size_bytes, bad = 0, 0, []
     for entry in cache.entries.walk():
-        with locked(cache.root / "locks" / f"cas-{entry.digest.hex}"):
+        name = f"cas-{entry.digest.hex}"
+        with HostLock.take(cache.root / "locks" / name) as lock, lock.passing():
             try:
                 is_good = entry.state is not EntryState.DAMAGED
                 is_good = is_good and cache.entries.verify(entry.digest)

@@ -10,7 +10,10 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 from typing import TYPE_CHECKING
+
+from rootcellar.staging.host_lock import LockableFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,13 +35,20 @@ class HostNote:
     def __init__(self, folder: Path, head: bytes) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         self._path = folder / secrets.token_hex(8)
-        self._file = os.open(self._path, _OPEN, 0o600)
+        # Dropped, it is closed: then it is a dead one's, and swept as such.
+        self._open = LockableFile.opened(str(self._path), _OPEN)
+        self._file = self._open.fileno()
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self._start = self._end = os.pwrite(self._file, head + _END, 0)
         except BaseException:
-            os.close(self._file)
+            self._open.close()
             raise
+
+    def __del__(self) -> None:
+        # Without a word: a process that ends has notes too.
+        if hasattr(self, "_open"):
+            self._open.close()
 
     @property
     def is_there(self) -> bool:
@@ -75,7 +85,7 @@ class HostNote:
     def close(self) -> None:
         """Remove the note."""
         self._path.unlink(missing_ok=True)
-        os.close(self._file)
+        self._open.close()
 
 
 def sweep_notes(folder: Path, found: Callable[[bytes, bytes], object]) -> None:
@@ -92,8 +102,10 @@ def sweep_notes(folder: Path, found: Callable[[bytes, bytes], object]) -> None:
         return
     for path in paths:
         try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                continue  # nobody of ours put it there
             file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -171,7 +171,8 @@ class Intake:
                 pooled.keep(size_bytes)
                 return path
         for is_last in (False, True):
-            with ledger.entering(size_bytes) as fits:
+            with ledger.opened() as account:
+                fits = ledger.admit(account, size_bytes)
                 path = self._entries.enter_link(file, digest) if fits else None
             if path is not None:
                 return path

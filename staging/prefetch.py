@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import Address
 
-__all__ = ["Prefetcher", "Upcoming"]
+__all__ = ["MESSAGE_BYTES", "Prefetcher", "Upcoming"]
+
+MESSAGE_BYTES = 128 * 1024
+"""No message that tells of inputs is longer; each arrives whole or not at all."""
 
 _log = logging.getLogger("rootcellar.prefetch")
 _THREADS = 2

@@ -128,14 +128,19 @@ class Vetting:
     def trusted(self, digest: Digest, size_bytes: int) -> str | None:
         """Return the path of the entry if its bytes are right; what is bad goes into quarantine.
 
-        One from before the host was started is read; nobody else should do so at the time.
+        One from before the host was started is read; nobody else should do so at the time. So is
+        one of another size: if its bytes are right, it stays, and is not what the caller wants.
         """
         state = self._entries.state(digest, size_bytes)
         reason = "something wrote to it, cut it off or replaced it"
-        if state is EntryState.UNVERIFIED:
-            reason = "its bytes were wrong after the host was started again"
+        if state in {EntryState.UNVERIFIED, EntryState.OTHER_SIZE}:
+            if state is EntryState.UNVERIFIED:
+                reason = "its bytes were wrong after the host was started again"
             try:
-                state = EntryState.GOOD if self._entries.verify(digest) else EntryState.DAMAGED
+                if not self._entries.verify(digest):
+                    state = EntryState.DAMAGED
+                elif state is EntryState.UNVERIFIED:
+                    state = EntryState.GOOD
             except FileNotFoundError:
                 return None
         if state is EntryState.DAMAGED:

@@ -63,22 +63,26 @@ class Scratch:
         if self._spare is not None:
             self._lock = self._spare.lock
             return
-        with _flocked(f"{self._root}/{area}", fcntl.LOCK_SH):
-            os.mkdir(path, 0o700)
-            try:
-                self._lock = os.open(path, _FOLDER)
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BaseException:
-                os.rmdir(path)
-                raise
+        mine: list[int] = []
+        try:
+            _make_locked(f"{self._root}/{area}", path, mine)
+        except BaseException:
+            for file in mine:
+                os.close(file)
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+            raise
+        self._lock = mine[0]
 
     def close(self) -> None:
         """Remove the folder with all that is in it. Safe to repeat.
 
         A process that still writes into it may keep some of it alive until the next sweep.
         """
-        _remove(self.path)
-        self._unlock()
+        try:
+            _remove(self.path)
+        finally:
+            self._unlock()
 
     def put_aside(self) -> bool:
         """End the scratch and keep its folder for the next one; tell whether it could be kept.
@@ -179,6 +183,26 @@ class _Spares:
 
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ANYTHING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _make_locked(area: str, path: str, mine: list[int]) -> None:
+    """Make a folder, and put its lock into the list."""
+    # A signal handler may raise after each call: so what is opened is in a list with the call.
+    above: list[int] = []
+    try:
+        above.extend(_open_folder(area))
+        fcntl.flock(above[0], fcntl.LOCK_SH)
+        os.mkdir(path, 0o700)
+        try:
+            mine.extend(_open_folder(path))
+            fcntl.flock(mine[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.rmdir(path)
+            raise
+    finally:
+        for file in above:
+            os.close(file)
 
 
 def remove_tree(top: Path) -> None:
@@ -225,51 +249,52 @@ def _dead(area: Path) -> Iterator[Path]:
     """Yield what no living process has, each locked while its turn lasts. Removes `.dead-…`."""
     names = sorted(os.listdir(area))
     for start in range(0, len(names), _AT_ONCE):
-        locks: dict[str, int] = {}
+        dead: list[str] = []
+        held: list[int] = []
+        closing = map(os.close, held)
         try:
-            with _flocked(str(area), fcntl.LOCK_EX):
-                for name in names[start : start + _AT_ONCE]:
-                    lock = _lock_of_dead(area / name)
-                    if lock is not None:
-                        locks[name] = lock
-            for name in locks:
+            _lock_dead(area, names[start : start + _AT_ONCE], dead, held)
+            for name in dead:
                 if name.startswith(_DEAD_PREFIX):
                     _remove_tree(area / name)
                 else:
                     yield area / name
         finally:
-            for lock in locks.values():
-                os.close(lock)
+            any(closing)  # in one step, as a signal handler may raise after each
 
 
-def _lock_of_dead(path: Path) -> int | None:
-    """Lock what nobody has locked; None if somebody has, or it is gone."""
+def _lock_dead(area: Path, names: list[str], dead: list[str], held: list[int]) -> None:
+    """Add what nobody has locked, and its lock; nobody makes new ones meanwhile."""
+    above: list[int] = []
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except PermissionError:
-        return None  # its body took our rights away, and may be at work in it
-    except OSError as error:
-        if error.errno not in _NOBODYS:
-            raise
-        return os.open(path.parent, _FOLDER)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return None
-    return file
-
-
-@contextlib.contextmanager
-def _flocked(folder: str, operation: int) -> Iterator[None]:
-    file = os.open(folder, _FOLDER)
-    try:
-        fcntl.flock(file, operation)
-        yield
+        above.extend(_open_folder(str(area)))
+        fcntl.flock(above[0], fcntl.LOCK_EX)
+        dead.extend(name for name in names if _hold_dead(area / name, held))
     finally:
-        os.close(file)
+        for file in above:
+            os.close(file)
+
+
+def _hold_dead(path: Path, held: list[int]) -> bool:
+    """Lock what nobody has locked; False if somebody has, or it is gone."""
+    opened: list[int] = []
+    try:
+        opened.extend(map(os.open, (path,), (_ANYTHING,)))
+        fcntl.flock(opened[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held += opened
+    except BaseException as error:
+        for file in opened:
+            os.close(file)
+        # Its process lives; it is gone; its body took our rights away, and may be at work in it.
+        if isinstance(error, (BlockingIOError, FileNotFoundError, PermissionError)):
+            return False
+        if getattr(error, "errno", None) not in _NOBODYS:
+            raise
+    return True
+
+
+def _open_folder(path: str) -> Iterator[int]:
+    return map(os.open, (path,), (_FOLDER,))
 
 
 def sweep_locks(root: Path, what: str) -> None:

@@ -279,7 +279,9 @@ class StagingSession:
         """
         modified = self._workdir.modified_inputs()
         for placed in modified:
-            self._cache.forget(placed.digest)
+            # Not for a copy, nor for what took the place of a link: the entry is as it was.
+            if self._cache.entries.is_at(placed.digest, placed.path):
+                self._cache.forget(placed.digest)
         arguments = {placed.argument for placed in modified}
         if "_linked" in self.__dict__:
             arguments |= {linked.argument for linked in self._linked.modified()}

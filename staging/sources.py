@@ -27,7 +27,8 @@ def source_name(address: Address, pin: Pin) -> str:
 
 
 def _state(address: Address, pin: Pin) -> str:
-    return f"{address.uri}\n{pin.token}"
+    # Two configurations may give one name to two stores, and two stores one token to two objects.
+    return f"{address.store.place}\n{address.uri}\n{pin.token}"
 
 
 def _name_of(state: str) -> str:

@@ -20,15 +20,15 @@ import os
 import secrets
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rootcellar.schemas.amount import Amount
 from rootcellar.staging.epoch import mark_ns
+from rootcellar.staging.host_lock import LockableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 __all__ = [
     "NO_SPACE",
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
 _PREFIX = "reserved-"
 _WIDTH = 32
 _LOW_WATER = 0.9
@@ -62,21 +63,46 @@ class SpaceLimits:
     wait_seconds: float = 60.0
 
 
-@dataclass(slots=True)
-class Account:
-    """What the ledger says, and the disk.
+class Account(LockableFile):
+    """What the ledger says, and the disk; a block that ends with the ledger's lock.
 
     Attributes:
-        used_bytes: Entries and reservations; None if it must be counted first.
         counted_at: When they were last counted, in seconds since 1970.
         disk_bytes: Size of the file system.
         free_bytes: Of it.
     """
 
-    used_bytes: int | None
     counted_at: int
     disk_bytes: int
     free_bytes: int
+    _used_bytes: int | None
+
+    @property
+    def used_bytes(self) -> int | None:
+        """Entries and reservations; None if it must be counted first. Written when it is set."""
+        return self._used_bytes
+
+    @used_bytes.setter
+    def used_bytes(self, size_bytes: int | None) -> None:
+        self._used_bytes = size_bytes
+        _write(self)
+
+    def counted(self, used_bytes: int) -> None:
+        """Write what was counted just now."""
+        self.counted_at = now()
+        self.used_bytes = used_bytes
+
+    def look(self) -> None:
+        """Read what is there."""
+        status = os.fstatvfs(self.fileno())
+        self.disk_bytes = status.f_blocks * status.f_frsize
+        self.free_bytes = status.f_bavail * status.f_frsize
+        try:
+            used, self.counted_at, epoch = map(int, os.pread(self.fileno(), 3 * _WIDTH, 0).split())
+        except ValueError:
+            used, self.counted_at, epoch = -1, 0, 0
+        # After a loss of power the file may be older than the entries.
+        self._used_bytes = used if used >= 0 and epoch == mark_ns() else None
 
 
 class Ledger:
@@ -93,35 +119,26 @@ class Ledger:
         self.holds_blocks = not in_memory
         self._path = f"{root}/usage"
 
-    @contextmanager
-    def opened(self) -> Iterator[Account]:
-        """Hold the ledger's lock; what is changed in the account is written at the end."""
-        file = self._open()
+    def opened(self) -> Account:
+        """Return the account, which holds the ledger's lock for the length of a block."""
+        account = Account.opened(self._path)
         try:
-            account = self._read(file)
-            before = (account.used_bytes, account.counted_at)
-            yield account
-            if before != (account.used_bytes, account.counted_at):
-                _write(file, account)
-        finally:
-            os.close(file)
+            fcntl.flock(account, fcntl.LOCK_EX)
+            account.look()
+        except BaseException:
+            account.close()
+            raise
+        return account
 
-    @contextmanager
-    def entering(self, size_bytes: int) -> Iterator[bool]:
-        """Count bytes that are on the disk, for a short block that makes them an entry.
+    def admit(self, account: Account, size_bytes: int) -> bool:
+        """Count bytes that are on the disk if they fit, and tell whether they do.
 
-        The block gets False if they do not fit, and runs with nothing counted.
+        Make them an entry in the same block: who dies in it has counted too much, never too little.
         """
-        file = self._open()
-        try:
-            account = self._read(file)
-            fits = self.fits(account, size_bytes, written=True)
-            if fits:
-                account.used_bytes = (account.used_bytes or 0) + size_bytes
-                _write(file, account)  # now: who dies in the block has counted too much
-            yield fits
-        finally:
-            os.close(file)
+        fits = self.fits(account, size_bytes, written=True)
+        if fits:
+            account.used_bytes = (account.used_bytes or 0) + size_bytes
+        return fits
 
     def budget_bytes(self, account: Account) -> int:
         """Return the most that entries and reservations may take."""
@@ -163,7 +180,11 @@ class Ledger:
             if not self.fits(account, size_bytes) or account.used_bytes is None:
                 return None
             made = Reservation(self, folder, size_bytes)
-            account.used_bytes += size_bytes
+            try:
+                account.used_bytes += size_bytes
+            except BaseException:
+                made.drop()
+                raise
         return made
 
     def give_back(self, size_bytes: int) -> None:
@@ -172,26 +193,6 @@ class Ledger:
             with self.opened() as account:
                 if account.used_bytes is not None:
                     account.used_bytes = max(account.used_bytes - size_bytes, 0)
-
-    def _open(self) -> int:
-        file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except BaseException:
-            os.close(file)
-            raise
-        return file
-
-    def _read(self, file: int) -> Account:
-        status = os.fstatvfs(file)
-        disk, free = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
-        try:
-            used, counted_at, epoch = map(int, os.pread(file, 3 * _WIDTH, 0).split())
-        except ValueError:
-            used, counted_at, epoch = -1, 0, 0
-        # After a loss of power the file may be older than the entries.
-        is_known = used >= 0 and epoch == mark_ns()
-        return Account(used if is_known else None, counted_at, disk, free)
 
 
 class Reservation:
@@ -206,32 +207,30 @@ class Reservation:
         self._guard = threading.Lock()
         self._left = self._held = size_bytes
         self._path = f"{folder}/{_PREFIX}{secrets.token_hex(8)}"
-        flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
-        self._file = os.open(self._path, flags, 0o600)
+        self._file = LockableFile.opened(self._path, _NEW)
         try:
             self._note()
             if ledger.holds_blocks:
-                _allocate(self._file, size_bytes)
+                _allocate(self._file.fileno(), size_bytes)
         except BaseException:
-            os.close(self._file)
-            os.unlink(self._path)
+            self.drop()
             raise
 
     def draw(self, size_bytes: int) -> bool:
         """Take bytes to write a file with; False if not so many are left."""
         with self._guard:
-            if size_bytes > self._left or self._file < 0:
+            if size_bytes > self._left or self._file.closed:
                 return False
             self._left -= size_bytes
             # Its blocks go back to the disk, for the file to take them.
-            os.ftruncate(self._file, max(self._left, _WIDTH))
+            os.ftruncate(self._file.fileno(), max(self._left, _WIDTH))
             return True
 
     def keep(self, size_bytes: int) -> None:
         """Note that bytes which were drawn are an entry now."""
         with self._guard:
             self._held -= size_bytes
-            if self._file >= 0:
+            if not self._file.closed:
                 self._note()
 
     def put_back(self, size_bytes: int) -> None:
@@ -242,18 +241,23 @@ class Reservation:
     def close(self) -> None:
         """Give back what is not kept. Safe to repeat."""
         with self._guard:
-            if self._file < 0:
+            if self._file.closed:
                 return
-            file, self._file = self._file, -1
+            self._file.close()
             held, self._held = self._held, 0
-        os.close(file)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
         with contextlib.suppress(FileNotFoundError):
             self._ledger.give_back(held)
 
+    def drop(self) -> None:
+        """Take back what nothing counts yet."""
+        self._file.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
     def _note(self) -> None:
-        os.pwrite(self._file, str(self._held).ljust(_WIDTH).encode(), 0)
+        os.pwrite(self._file.fileno(), str(self._held).ljust(_WIDTH).encode(), 0)
 
 
 def reserved_bytes(root: str) -> int:
@@ -276,10 +280,10 @@ def now() -> int:
     return int(time.time())
 
 
-def _write(file: int, account: Account) -> None:
+def _write(account: Account) -> None:
     used = -1 if account.used_bytes is None else account.used_bytes
     line = f"{used} {account.counted_at} {mark_ns()}\n".ljust(3 * _WIDTH)
-    os.pwrite(file, line.encode(), 0)
+    os.pwrite(account.fileno(), line.encode(), 0)
 
 
 @functools.cache

@@ -232,6 +232,12 @@ def _receive_range(
             with closing(chunks):
                 for chunk in chunks:
                     check_stopped()
+                    if position + len(chunk) > part.end:
+                        # More than was asked for is not what was asked for; and what lies behind
+                        # the range is another thread's to write.
+                        raise ObjectChanged(
+                            "it grew while it was read", "", address.uri, "Try again"
+                        )
                     _write(file, chunk, position)
                     position += len(chunk)
                     if hasher is not None:
@@ -241,9 +247,6 @@ def _receive_range(
                 raise
         if position == part.end:
             return part
-        if position > part.end:
-            # More than was asked for is not what was asked for.
-            raise ObjectChanged("it grew while it was read", "", address.uri, "Try again")
         if tried == _TRIES_PER_RANGE:
             break
         # Workers that failed together shall not come back together.

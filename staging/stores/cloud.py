@@ -64,6 +64,7 @@ class CloudStore:
     """
 
     algorithm: Algorithm = "sha256"
+    place = ""
 
     # obstore's threads do not survive a fork, and in the child its calls would never end.
     _began_in = 0

@@ -56,6 +56,7 @@ class FolderStore:
     """
 
     algorithm: Algorithm = "sha256"
+    place = ""
 
     def __init__(self, base: str, root: Path, *, auto_mkdir: bool = False) -> None:
         self._base = base

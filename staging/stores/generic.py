@@ -63,6 +63,7 @@ class GenericStore:
     """
 
     algorithm: Algorithm = "sha256"
+    place = ""
 
     def __init__(self, base: str, url: str, options: Mapping[str, Any]) -> None:
         self._base = base

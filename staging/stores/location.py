@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from rootcellar.staging.stores.folder import FolderStore
 from rootcellar.staging.stores.store import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.store import Store
@@ -28,6 +29,37 @@ _FOLDER_PROTOCOLS = {"", "file", "local"}
 _S3_PROTOCOLS = {"s3", "s3a"}
 _CLOUD_PROTOCOLS = {"gs", "gcs", "az", "abfs", "abfss"}
 _MOST_ADDRESSES = 1024
+_S3_ENVIRONMENT = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE")
+_NO_PLACE = frozenset(
+    [
+        "account_key",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "client_secret",
+        "credential",
+        "key",
+        "passphrase",
+        "password",
+        "pkey",
+        "sas_token",
+        "secret",
+        "token",
+        "auto_mkdir",
+        "connect_timeout",
+        "direct",
+        "max_attempts",
+        "max_pool_connections",
+        "read_timeout",
+        "retries",
+        "s3_additional_kwargs",
+        "timeout",
+        "total_max_attempts",
+    ]
+)
+"""Options that may differ between two who mean the same place: credentials and patience."""
+
+_PRINTED = (str, int, float, bool, type(None))
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-_]*")
 
 
@@ -66,6 +98,20 @@ class StoreLocation:
     def protocol(self) -> str:
         """The URL's scheme, or empty for a folder's path."""
         return self.url.partition("://")[0] if "://" in self.url else ""
+
+    @property
+    def place(self) -> str:
+        """A digest of where the store is: it differs where the URL, endpoint or account does.
+
+        It is the same in all processes of one configuration, and after a change of passwords.
+        """
+        if self.protocol in _FOLDER_PROTOCOLS:
+            return _digest_of(str(_folder_of(self.url)))
+        found = [f"{name}={value}" for name, value in _leaves(self.options)]
+        if self.protocol in _S3_PROTOCOLS:
+            # As botocore, which asks these only where the options say nothing.
+            found += [f"{name}={os.environ.get(name, '')}" for name in _S3_ENVIRONMENT]
+        return _digest_of("\n".join([self.url, *sorted(found)]))
 
 
 class Stores:
@@ -180,6 +226,7 @@ class Stores:
         if base not in self._opened:
             store = _open(base, location)
             store.algorithm = self._algorithm
+            store.place = location.place
             self._opened[base] = store
         return self._opened[base]
 
@@ -196,9 +243,7 @@ class Stores:
 
 def _open(base: str, location: StoreLocation) -> Store:
     if location.protocol in _FOLDER_PROTOCOLS:
-        path = location.url.partition("://")[2] if location.protocol else location.url
-        root = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 (links stay)
-        return FolderStore(base, root, **location.options)
+        return FolderStore(base, _folder_of(location.url), **location.options)
     if location.protocol in _S3_PROTOCOLS:
         from rootcellar.staging.stores.s3_choice import open_bucket  # noqa: PLC0415 (as below)
 
@@ -211,6 +256,27 @@ def _open(base: str, location: StoreLocation) -> Store:
     from rootcellar.staging.stores.generic import GenericStore  # noqa: PLC0415
 
     return GenericStore(base, location.url, location.options)
+
+
+def _folder_of(url: str) -> Path:
+    path = url.partition("://")[2] if "://" in url else url
+    return Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 (links stay)
+
+
+def _leaves(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the options that may tell where a store is, those within others too."""
+    for name, value in options.items():
+        if name in _NO_PLACE:
+            continue
+        if isinstance(value, Mapping):
+            yield from _leaves(value)
+        else:
+            # An object prints otherwise in each process.
+            yield name, str(value) if isinstance(value, _PRINTED) else type(value).__name__
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _checked(key: str, uri: str) -> str:

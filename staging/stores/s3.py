@@ -62,6 +62,7 @@ class S3Store:
     """
 
     algorithm: Algorithm = "sha256"
+    place = ""
 
     def __init__(self, base: str, place: str, options: Mapping[str, Any]) -> None:
         self._base = base

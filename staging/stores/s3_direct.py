@@ -48,6 +48,7 @@ class DirectS3Store:
     """
 
     algorithm: Algorithm = "sha256"
+    place = ""
 
     def __init__(self, base: str, place: str, options: DirectOptions) -> None:
         self._base = base

@@ -98,9 +98,11 @@ class Store(Protocol):
 
     Attributes:
         algorithm: Of new digests of its objects.
+        place: Tells one real location from another, and nothing else; empty where nobody said.
     """
 
     algorithm: Algorithm
+    place: str
 
     @property
     def parallel(self) -> int:

@@ -30,6 +30,11 @@ _BODY_BUFFER_BYTES = 1024 * 1024
 _SEND_BYTES = 2 * 1024 * 1024
 _IDLE_CONNECTIONS = 32
 _LEAST_BYTES_PER_TIMEOUT = 64 * 1024
+_OPEN_CONTENT_BYTES = 64 * 1024 * 1024
+"""Of what is held in memory of an answer that did not say how long it is."""
+
+_TRAILERS = 100
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
 _BREAK = re.compile(r"[\r\n\x00]")
 _CONTINUE = 100
 _NO_CONTENT = {204, 304}
@@ -173,7 +178,8 @@ class Response:
             TimeoutError: It came too slowly.
         """
         if self._left < 0:
-            yield memoryview(self.content())
+            yield from self._chunked_body() if self._chunked else self._rest()
+            self._left = 0
             return
         while self._left:
             chunk = self._connection.receive(self._left)
@@ -189,23 +195,39 @@ class Response:
         Raises:
             BrokenAnswerError: It ended early.
         """
-        if self._left >= 0:
-            return b"".join(bytes(chunk) for chunk in self.chunks())
-        content = self._chunked_content() if self._chunked else self._connection.receive_rest()
-        self._left = 0
-        return content
-
-    def _chunked_content(self) -> bytes:
-        parts = []
-        while True:
-            size = int(self._connection.receive_line().partition(b";")[0], 16)
-            if size == 0:
-                break
-            parts.append(self._connection.receive_exactly(size))
-            self._connection.receive_line()
-        while self._connection.receive_line():
-            pass
+        parts, size_bytes = [], 0
+        limit = _OPEN_CONTENT_BYTES if self._left < 0 else self._left
+        for chunk in self.chunks():
+            size_bytes += len(chunk)
+            if size_bytes > limit:
+                raise BrokenAnswerError("the answer does not end")
+            parts.append(bytes(chunk))
         return b"".join(parts)
+
+    def _rest(self) -> Iterator[memoryview]:
+        while chunk := self._connection.receive(_BODY_BUFFER_BYTES):
+            self._watch(len(chunk))
+            yield chunk
+
+    def _chunked_body(self) -> Iterator[memoryview]:
+        while left := self._chunk_size():
+            while left:
+                chunk = self._connection.receive(left)
+                if not chunk:
+                    raise BrokenAnswerError("the connection was closed within the answer")
+                left -= len(chunk)
+                self._watch(len(chunk))
+                yield chunk
+            if self._connection.receive_line():
+                raise BrokenAnswerError("a chunk of the answer is longer than it says")
+        if all(self._connection.receive_line() for _ in range(_TRAILERS)):
+            raise BrokenAnswerError("the answer does not end")
+
+    def _chunk_size(self) -> int:
+        size = self._connection.receive_line().partition(b";")[0].strip()
+        if not _CHUNK_SIZE.fullmatch(size):
+            raise BrokenAnswerError("the answer is not HTTP")
+        return int(size, 16)
 
     def _watch(self, size_bytes: int) -> None:
         now = time.monotonic()
@@ -337,28 +359,12 @@ class _Connection:
         with _timeouts():
             return view[: self._socket.recv_into(view, min(most, len(view)), flags)]
 
-    def receive_exactly(self, size_bytes: int) -> bytes:
-        parts, left = [], size_bytes
-        while left:
-            chunk = bytes(self.receive(left))
-            if not chunk:
-                raise BrokenAnswerError("the connection was closed within the answer")
-            parts.append(chunk)
-            left -= len(chunk)
-        return b"".join(parts)
-
     def receive_line(self) -> bytes:
         while (end := self._buffer.find(b"\r\n", self._start, self._end)) < 0:
             self._fill()
         line = bytes(self._buffer[self._start : end])
         self._start = end + 2
         return line
-
-    def receive_rest(self) -> bytes:
-        parts = []
-        while chunk := bytes(self.receive(_BODY_BUFFER_BYTES)):
-            parts.append(chunk)
-        return b"".join(parts)
 
     def _fill(self) -> None:
         if self._start:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import subprocess
 from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
 from grid_words import Words, count_words
 
-from rootcellar import STREAMED, Staged
-from rootcellar.prefetch import upcoming_inputs
+from rootcellar import STREAMED, Staged, prefetch
+from rootcellar.prefetch import Feed, upcoming_inputs
 from rootcellar.schemas.errors import BindingError
+from rootcellar.settings import Settings
+from rootcellar.staging.prefetch import MESSAGE_BYTES, Upcoming
 
 
 def streamed(text: Annotated[Staged[Words], STREAMED]) -> int:
@@ -60,3 +66,56 @@ def test_a_message_that_does_not_bind(project):
     """It is the run that will tell of it; here it is an error of ours."""
     with pytest.raises(BindingError):
         upcoming_inputs(message(project, count_words, "three"))
+
+
+class Subprocess:
+    """Stands for what would listen; what it was sent is read by the test."""
+
+    def __init__(self, *_args, pass_fds, **_options):
+        self.pid = 0
+        self.socket = socket.socket(fileno=os.dup(pass_fds[0]))
+        self.terminate = self.socket.close
+
+    def wait(self, _seconds):
+        return 0
+
+    def messages(self):
+        self.socket.settimeout(0)
+        found = []
+        while True:
+            try:
+                found.append(json.loads(self.socket.recv(MESSAGE_BYTES)))
+            except BlockingIOError:
+                return found
+
+
+@pytest.fixture
+def feed(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", Subprocess)
+    feed = Feed(Settings(cache_dir=tmp_path))
+    yield feed
+    feed.close()
+
+
+def test_long_names_go_in_more_messages(feed):
+    """None is longer than the subprocess reads; what fits into none is left out."""
+    names = [f"raw://{number}/{'a' * 8000}" for number in range(18)]
+    wanted = [Upcoming("t", uri, "file") for uri in [*names, f"raw://{'a' * MESSAGE_BYTES}"]]
+
+    assert feed.add(wanted)
+
+    told = [one["uri"] for said in feed._process.messages() for one in said.get("add", ())]
+    assert names == told
+
+
+def test_starts_leave_nothing_registered(feed, monkeypatch):
+    """However often it starts, a child of the pool closes what is open, once."""
+    registered = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **what: registered.append(what))
+    prefetch._close_in_children.cache_clear()
+
+    for _ in range(2):
+        assert feed.add([Upcoming("t", "raw://a", "file")])
+        feed.close()
+
+    assert 1 == len(registered)

@@ -155,6 +155,7 @@ class Meddled:
     alter: Callable[[bytes], bytes] = lambda content: content
     reads: list[tuple[int, int]] = field(default_factory=list)
     algorithm: str = "sha256"
+    place: str = ""
     parallel: int = 1
 
     def uri(self, key: str) -> str:

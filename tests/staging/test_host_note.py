@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,13 @@ def test_a_line_that_was_cut_short_says_nothing(tmp_path):
     os.truncate(path, path.stat().st_size - 1)
 
     assert [] == swept(tmp_path)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/etc")])
+def test_what_is_no_note_is_passed_by(tmp_path, make):
+    """A folder or a pipe among the notes keeps nobody from reading them."""
+    make(tmp_path / "0")
+    die(str(tmp_path), "one")
+
+    assert [(b"head", b"one")] == swept(tmp_path)
+    assert [tmp_path / "0"] == list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import InputModified
-from rootcellar.staging import StagingSession, quarantine
+from rootcellar.staging import StagingSession, entries, quarantine
 from rootcellar.staging.epoch import mark_ns, note_release
 from rootcellar.staging.workdir import Workdir
 
@@ -114,6 +115,34 @@ def test_an_entry_that_a_power_cut_damaged_is_not_served(cache, wanted, entry):
     assert "started again" in cache.quarantine.listed()[0].reason
 
 
+@pytest.mark.parametrize("code", [errno.EIO, errno.EUCLEAN])
+def test_an_entry_that_cannot_be_read_is_downloaded_again(cache, wanted, entry, monkeypatch, code):
+    """The disk lost its blocks: that fails no run, as the store has them (C1)."""
+    reboot(entry)
+
+    def broken(*_: object) -> Digest:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(entries, "digest_file", broken)
+
+    cached = cache.fetch(*wanted)
+
+    assert (False, CONTENT) == (cached.hit, cached.path.read_bytes())
+    assert [DIGEST] == [one.digest for one in cache.quarantine.listed()]
+
+
+@pytest.mark.parametrize("mark", [lambda _: None, reboot], ids=["this boot", "another boot"])
+def test_a_caller_with_a_wrong_size_condemns_nothing(cache, wanted, entry, mark):
+    """He finds nothing, and everybody else the entry (C2)."""
+    mark(entry)
+
+    assert cache.find(DIGEST, 7) is None
+
+    assert () == cache.quarantine.listed()
+    assert entry == cache.find(DIGEST, len(CONTENT))
+    assert cache.fetch(*wanted).hit
+
+
 def test_find_reads_an_entry_of_another_boot_too(cache, entry):
     """Whoever asks for bytes by digest gets right ones or none."""
     reboot(entry)
@@ -139,6 +168,29 @@ def test_a_task_that_edits_its_input_fails_and_poisons_nobody(folder_stores, cac
         staged = session.stage_in(located, argument="a", name="a")
         assert CONTENT == staged.path.read_bytes()
         assert not staged.hit
+
+
+@pytest.mark.parametrize("how", ["its copy is changed", "its link is removed"])
+def test_an_entry_that_nobody_touched_stays(folder_stores, cache, wanted, entry, monkeypatch, how):
+    """The run fails; what other runs read of the entry is as it was (C2)."""
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.EMLINK, "Too many links")
+
+    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
+        located = session.locate("raw://a", "file")
+        if how == "its copy is changed":
+            monkeypatch.setattr(os, "link", refuse)
+        staged = session.stage_in(located, argument="a", name="a")
+        if how == "its copy is changed":
+            rewrite(staged.path, b"POISON!" + CONTENT[7:])
+        else:
+            staged.path.unlink()
+        with pytest.raises(InputModified, match="inputs: a"):
+            session.check_inputs()
+
+    assert () == cache.quarantine.listed()
+    assert cache.fetch(*wanted).hit
 
 
 def test_a_run_that_held_a_modified_input_fails_too(cache, wanted, entry):

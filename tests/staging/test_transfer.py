@@ -236,10 +236,28 @@ def test_a_soft_limit_ends_all_ranges_before_it_leaves(s3_stores, target, files_
     assert files_below(target.parent) == []
 
 
+def test_nothing_is_written_behind_a_range(meddled, target, monkeypatch):
+    """A store that answers with more than it was asked for writes over no other range."""
+    pin = put(meddled, OLD)
+    meddled.store.alter = lambda content: content + b"!" * 700
+    ends, write = [], transfer._write
+    monkeypatch.setattr(
+        transfer,
+        "_write",
+        lambda file, chunk, at: (ends.append(at + len(chunk)), write(file, chunk, at)),
+    )
+
+    with pytest.raises(ObjectChanged):
+        download(meddled, target, pin=pin)
+
+    assert [] == ends
+    assert not target.exists()
+
+
 class Waiting:
     """A store whose ranges never end but by being cut off."""
 
-    parallel, algorithm = 4, "sha256"
+    parallel, algorithm, place = 4, "sha256", ""
 
     def __init__(self, store):
         self.uri = store.uri
@@ -279,6 +297,7 @@ class Meddling:
     def __init__(self, store, parallel):
         self.uri, self.stat, self.stream = store.uri, store.stat, store.stream
         self.algorithm = store.algorithm
+        self.place = store.place
         self.parallel = parallel
 
 
