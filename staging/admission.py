@@ -72,6 +72,13 @@ class Admission:
             # Counting a million entries takes seconds: then look less often.
             self._wait_for_release(min(end, ended + _TRY_SECONDS + _BUSY_SHARE * (ended - started)))
 
+    def reserve_now(self, size_bytes: int, folder: str) -> Reservation | None:
+        """Reserve bytes as `reserve` does, but wait for nobody; None if they do not fit."""
+        reservation = self.ledger.reserve(size_bytes, folder)
+        if reservation is None and self._evictor.make_room(size_bytes) is None:
+            reservation = self.ledger.reserve(size_bytes, folder)
+        return reservation
+
     def make_room(self, size_bytes: int) -> None:
         """Evict for bytes that are on the disk already.
 

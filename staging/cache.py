@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.lot import Lot
     from rootcellar.staging.space import Reservation
     from rootcellar.staging.stores.store import Address, Progress
 
@@ -176,6 +177,13 @@ class Cache:
                 make = functools.partial(self._intake.copy, path, digest)
             return Path(self._persist(make, size_bytes))
 
+    def add_marked(self, path: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
+        """Take in, as `add` does, a file of a workdir that is read-only and bears the mark.
+
+        Return whether it is the entry now; else `add` knows what to do.
+        """
+        return self._intake.link_marked(path, digest, size_bytes, lot)
+
     def remember(self, address: Address, pin: Pin, digest: Digest) -> None:
         """Note that the object in this state has these bytes.
 
@@ -215,6 +223,21 @@ class Cache:
             reserved = self._persist(entered, size_bytes)
         with reserved:
             yield self
+
+    @contextmanager
+    def spare(self, size_bytes: int) -> Iterator[None]:
+        """Reserve space for a block as `reserve` does, but only what there is room for now."""
+        with contextlib.ExitStack() as stack:
+            if size_bytes:
+                with contextlib.suppress(OSError):  # a full disk: whoever writes the bytes tells
+                    stack.enter_context(self._intake.spared(size_bytes))
+            yield
+
+    @contextmanager
+    def lot(self) -> Iterator[Lot | None]:
+        """Yield, in a block that reserved space, what many small files draw from."""
+        with self._intake.lot() as lot:
+            yield lot
 
     def copy_out(self, cached: Cached, target: str, folder: str) -> Reservation:
         """Copy an entry to where no link can be made, and return what reserves the copy's bytes.
