@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import DigestMismatch
+from rootcellar.staging.epoch import mark
 from rootcellar.staging.hashing import algorithm_of, digest_file
 from rootcellar.staging.local_copy import copy_read_only
 from rootcellar.staging.lot import Lot
@@ -123,10 +124,10 @@ class Intake:
                 reservation.close()
 
     @contextmanager
-    def spared(self, size_bytes: int) -> Iterator[None]:
+    def spared(self, size_bytes: int, *, written: bool) -> Iterator[None]:
         """Reserve as `reserved` does, or nothing where there is no room now."""
         with self._scratch_folder() as folder:
-            reservation = self._admission.reserve_now(size_bytes, folder)
+            reservation = self._admission.reserve_now(size_bytes, folder, written=written)
             if reservation is None:
                 yield
                 return
@@ -149,6 +150,14 @@ class Intake:
             yield lot
         finally:
             lot.close()
+
+    def link_one(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
+        """Do as `link_marked` for a file that was just written, in a workdir and nowhere else."""
+        if not file.startswith(f"{self._root}/work/") or os.lstat(file).st_nlink > 1:
+            return False
+        os.chmod(file, 0o444)
+        mark(file, time.time_ns())
+        return self.link_marked(file, digest, size_bytes, lot)
 
     def link_marked(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
         """Make a file of a workdir, which bears the mark, an entry; tell whether it is one now.
