@@ -43,6 +43,7 @@ class MemberFiles:
         self.links = True
         self._cache = cache
         self._folder = folder
+        self._top = str(folder.path)
         self._progress = progress
 
     def lacks(self, line: Line) -> bool:
@@ -128,7 +129,7 @@ class MemberFiles:
         """Note that an object had these bytes, and return what was downloaded."""
         self._cache.remember(address, pin, line.digest)
         moved = line.size_bytes
-        location = os.fspath(self._folder.path / line.path)
+        location = f"{self._top}/{line.path}"
         return Cached(line.digest, location, moved, pin, False, moved, 0.0)  # noqa: FBT003
 
 

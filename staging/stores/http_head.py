@@ -60,12 +60,12 @@ def parsed_head(head: bytes | bytearray) -> Head:
     Raises:
         BrokenAnswerError: It is not HTTP.
     """
-    lines = head.decode("latin-1").split("\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
     headers = {}
-    for line in lines[1:]:
+    for line in lines:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    version, _, rest = lines[0].partition(" ")
+    version, _, rest = first.partition(" ")
     if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
         raise BrokenAnswerError("the answer is not HTTP")
     return Head(version, int(rest[:3]), headers)

@@ -205,7 +205,7 @@ class BucketConnection:
 
     def _request(self, asked: Asked) -> Request:
         path = f"{self._root}/{quote(asked.key, safe='/')}"
-        query = encoded_query(asked.query)
+        query = encoded_query(asked.query) if asked.query else ""
         headers = {"host": self._host, **self._options.headers, **asked.headers}
         content = _EMPTY_SHA256 if not asked.body else UNSIGNED
         if self.signs_bodies and isinstance(asked.body, bytes):

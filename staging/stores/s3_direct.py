@@ -233,7 +233,8 @@ class DirectS3Store:
             for item in page.iterfind("Contents"):
                 found = {part.tag: part.text or "" for part in item}
                 key = found.get("Key", "")
-                key = unquote_plus(key) if encoded else key
+                if encoded and ("%" in key or "+" in key):
+                    key = unquote_plus(key)
                 # Consoles make empty objects with a slash at the end to show folders.
                 if not key.endswith("/"):
                     yield Listed(key[offset:], _pin_of(found))
