@@ -8,56 +8,35 @@ where it is tried again and where it is told what is wrong.
 
 from __future__ import annotations
 
-import os
 import select
 import socket
-import ssl
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rootcellar.staging.pipeline import check_stopped, cut_off_by
-from rootcellar.staging.stores.http_head import BrokenAnswerError, encoded_head, parsed_head
+from rootcellar.staging.stores.wire_channel import (
+    MOST_BYTES,
+    Channel,
+    Exchanged,
+    connecting,
+    not_done,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator
 
-    from rootcellar.staging.stores.endpoint import Endpoint
-    from rootcellar.staging.stores.http_head import Head
     from rootcellar.staging.stores.wire import Request, Wire
 
 __all__ = ["MOST_BYTES", "Exchanged", "exchange_many"]
-
-MOST_BYTES = 256 * 1024
-"""Of the body of an answer."""
 
 _FIRST_CONNECTIONS, _MOST_CONNECTIONS = 8, 32
 _LONG_WAIT_SECONDS = 0.002
 """Of a wait that tells that more connections would have had something to do."""
 
-_BUFFER_BYTES = 64 * 1024
-_BYTES_PER_TIMEOUT = 64 * 1024
 _LOOK_SECONDS = 0.5
-_SUCCESS = range(200, 300)
-_IN, _OUT = select.POLLIN, select.POLLOUT
-_NONE = memoryview(b"")
 _Item = TypeVar("_Item")
-
-
-class Exchanged(NamedTuple, Generic[_Item]):
-    """What came of one request.
-
-    Attributes:
-        status: 0 if it is not done: then nothing is known, not even whether it was received.
-        headers: By their names in small letters.
-        body: Valid until the next is asked for.
-    """
-
-    item: _Item
-    status: int
-    headers: Mapping[str, str]
-    body: memoryview
 
 
 def exchange_many(
@@ -90,7 +69,7 @@ class _Loop(Generic[_Item]):
         self._requests = requests
         self._next: tuple[_Item, Request] | None = None
         self._poll = select.poll()
-        self._channels: dict[int, _Channel[_Item]] = {}
+        self._channels: dict[int, Channel[_Item]] = {}
         self._not_done: deque[_Item] = deque()
         self._wanted = _FIRST_CONNECTIONS
         self._can_open = True
@@ -100,7 +79,7 @@ class _Loop(Generic[_Item]):
         look_seconds = min(_LOOK_SECONDS, self._endpoint.timeout_seconds / 4)
         while self._feed():
             while self._not_done:
-                yield Exchanged(self._not_done.popleft(), 0, {}, _NONE)
+                yield not_done(self._not_done.popleft())
             if not self._channels:
                 continue
             began = time.monotonic()
@@ -136,7 +115,9 @@ class _Loop(Generic[_Item]):
         for channel in tuple(self._channels.values()):
             if channel.is_free:
                 self._begin(channel)
-        while self._can_open and len(self._channels) < self._wanted and self._has_next():
+        while self._can_open and not self._not_done and len(self._channels) < self._wanted:
+            if not self._has_next():
+                break
             self._open()
         if not self._channels and self._has_next():
             # Nobody listens there: who asks in the ordinary way is told why.
@@ -154,7 +135,7 @@ class _Loop(Generic[_Item]):
         assert taken is not None  # noqa: S101 (asked for first)
         return taken
 
-    def _begin(self, channel: _Channel[_Item]) -> None:
+    def _begin(self, channel: Channel[_Item]) -> None:
         """Send the next request, if there is one."""
         if not self._has_next():
             return
@@ -175,12 +156,12 @@ class _Loop(Generic[_Item]):
                 connected = self._wire.new_socket()
             elif connected is None:
                 some = next(iter(self._channels.values())).socket
-                connected, is_open = _connecting(some), False
+                connected, is_open = connecting(some), False
         except OSError:
             self._can_open = False
             return
         deadline = time.monotonic() + self._endpoint.connect_seconds
-        channel: _Channel[_Item] = _Channel(self._endpoint, connected, deadline, is_open=is_open)
+        channel: Channel[_Item] = Channel(self._endpoint, connected, deadline, is_open=is_open)
         self._channels[channel.file] = channel
         self._poll.register(channel.file, channel.events)
         if is_open:
@@ -188,7 +169,7 @@ class _Loop(Generic[_Item]):
             self._begin(channel)
 
     def _advanced(
-        self, channel: _Channel[_Item], events: int, now: float
+        self, channel: Channel[_Item], events: int, now: float
     ) -> Exchanged[_Item] | None:
         """Go on with what can go on, and return an exchange that ended."""
         try:
@@ -203,7 +184,7 @@ class _Loop(Generic[_Item]):
             self._drop(channel)
         return None
 
-    def _ended(self, channel: _Channel[_Item]) -> Exchanged[_Item]:
+    def _ended(self, channel: Channel[_Item]) -> Exchanged[_Item]:
         done = channel.end()
         if channel.is_last:
             self._forget(channel)
@@ -212,7 +193,7 @@ class _Loop(Generic[_Item]):
             self._begin(channel)
         return done
 
-    def _listen(self, channel: _Channel[_Item]) -> None:
+    def _listen(self, channel: Channel[_Item]) -> None:
         if channel.events != channel.listens and channel.file in self._channels:
             self._poll.modify(channel.file, channel.events)
             channel.listens = channel.events
@@ -224,180 +205,14 @@ class _Loop(Generic[_Item]):
                 self._can_open = self._can_open and channel.is_open
                 self._drop(channel)
 
-    def _drop(self, channel: _Channel[_Item]) -> None:
+    def _drop(self, channel: Channel[_Item]) -> None:
         """Give a connection up, and hand back what was under way there."""
         if channel.item is not None:
             self._not_done.append(channel.item[0])
             channel.item = None
         self._forget(channel)
 
-    def _forget(self, channel: _Channel[_Item]) -> None:
+    def _forget(self, channel: Channel[_Item]) -> None:
         if self._channels.pop(channel.file, None) is not None:
             self._poll.unregister(channel.file)
             channel.socket.close()
-
-
-class _Channel(Generic[_Item]):
-    """One connection, and what is under way there.
-
-    Attributes:
-        item: That of the request under way, in a tuple.
-        is_open: It is connected, and encrypted where it must be.
-        events: What it waits for.
-        listens: What the poll knows of that.
-        is_last: The other side closes it.
-        deadline: When it must have gone on.
-    """
-
-    def __init__(
-        self, endpoint: Endpoint, connected: socket.socket, deadline: float, *, is_open: bool
-    ) -> None:
-        self.socket = connected
-        self.file = connected.fileno()
-        self.deadline = deadline
-        self.is_open = is_open
-        self.is_last = False
-        self.item: tuple[_Item] | None = None
-        self.events = self.listens = _IN if is_open else _OUT
-        self._host, self._tls = endpoint.host, endpoint.tls
-        self._unsent = _NONE
-        self._buffer = bytearray(_BUFFER_BYTES)
-        self._view = memoryview(self._buffer)
-        self._head: Head | None = None
-        self._body_start = self._end = self._whole = self._moved = 0
-
-    @property
-    def is_free(self) -> bool:
-        """Whether it can be given a request."""
-        return self.is_open and self.item is None
-
-    def has_opened(self) -> bool:
-        """Go on with opening it, and tell whether it is open.
-
-        Raises:
-            OSError: It cannot be opened.
-        """
-        if (code := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) != 0:
-            raise OSError(code, os.strerror(code))
-        self.events = _IN
-        if self._tls is not None:
-            if not isinstance(self.socket, ssl.SSLSocket):
-                self.socket = self._tls.wrap_socket(
-                    self.socket, server_hostname=self._host, do_handshake_on_connect=False
-                )
-            try:
-                self.socket.do_handshake()
-            except ssl.SSLWantReadError:
-                return False
-            except ssl.SSLWantWriteError:
-                self.events = _OUT
-                return False
-        self.is_open = True
-        return True
-
-    def begin(self, item: _Item, request: Request, deadline: float) -> None:
-        """Send a request, or as much of it as can be now.
-
-        Raises:
-            OSError: It cannot be sent.
-        """
-        self.item = (item,)
-        self.deadline = deadline
-        self._head = None
-        self._body_start = self._end = self._whole = self._moved = 0
-        body = request.body
-        if not isinstance(body, bytes) or request.method == "HEAD":
-            raise BrokenAnswerError("not an exchange of small bodies")
-        head = encoded_head(request.method, request.target, request.headers, len(body))
-        self._unsent = memoryview(head + body)
-        self._send()
-
-    def has_ended(self, events: int, deadline: float) -> bool:
-        """Go on, and tell whether the answer is whole.
-
-        Raises:
-            OSError: It will not be.
-        """
-        if self.item is None:
-            raise BrokenAnswerError("an answer came before it was asked for")
-        moved = self._moved
-        if events & _OUT:
-            self._send()
-        ended = events & ~_OUT != 0 and self._receive()
-        if moved // _BYTES_PER_TIMEOUT != self._moved // _BYTES_PER_TIMEOUT:
-            self.deadline = deadline
-        return ended
-
-    def end(self) -> Exchanged[_Item]:
-        """Return what came, and be free."""
-        assert self.item is not None  # noqa: S101 (it has ended)
-        assert self._head is not None  # noqa: S101
-        [item], self.item = self.item, None
-        _, status, headers = self._head
-        if status not in _SUCCESS:
-            return Exchanged(item, 0, {}, _NONE)
-        return Exchanged(item, status, headers, self._view[self._body_start : self._whole])
-
-    def _send(self) -> None:
-        try:
-            while self._unsent:
-                count = self.socket.send(self._unsent)
-                self._moved += count
-                self._unsent = self._unsent[count:]
-        except (BlockingIOError, ssl.SSLWantWriteError):
-            self.events = _IN | _OUT
-        else:
-            self.events = _IN
-
-    def _receive(self) -> bool:
-        while True:
-            try:
-                count = self.socket.recv_into(self._view[self._end :])
-            except (BlockingIOError, ssl.SSLWantReadError):
-                return False
-            if not count:
-                raise BrokenAnswerError("the connection was closed within the answer")
-            self._end += count
-            self._moved += count
-            if self._head is not None or self._has_head():
-                if self._end > self._whole or self._unsent:
-                    raise BrokenAnswerError("the answer is not of one request")
-                if self._end == self._whole:
-                    return True
-            # The rest of what was decrypted is known to nobody but the socket.
-            if self._tls is None:
-                return False
-
-    def _has_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n", 0, self._end)
-        if end < 0:
-            if self._end == len(self._buffer):
-                raise BrokenAnswerError("the head of the answer is too long")
-            return False
-        head = parsed_head(self._buffer[:end])
-        length = head.headers.get("content-length", "")
-        if not length.isdecimal() or "transfer-encoding" in head.headers:
-            raise BrokenAnswerError("the answer does not tell its length")
-        if int(length) > MOST_BYTES:
-            raise BrokenAnswerError("the answer is too large")
-        self._head, self.is_last = head, head.is_last
-        self._body_start, self._whole = end + 4, end + 4 + int(length)
-        if self._whole > len(self._buffer):
-            larger = bytearray(self._whole)
-            larger[: self._end] = self._view[: self._end]
-            self._buffer, self._view = larger, memoryview(larger)
-        return True
-
-
-def _connecting(other: socket.socket) -> socket.socket:
-    """Return a socket that is being connected to where another one leads."""
-    raw = socket.socket(other.family, socket.SOCK_STREAM)
-    try:
-        raw.settimeout(0)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # What it tells is told again when it is known how it ended.
-        raw.connect_ex(other.getpeername())
-    except BaseException:
-        raw.close()
-        raise
-    return raw
