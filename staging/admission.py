@@ -72,6 +72,19 @@ class Admission:
             # Counting a million entries takes seconds: then look less often.
             self._wait_for_release(min(end, ended + _TRY_SECONDS + _BUSY_SHARE * (ended - started)))
 
+    def reserve_now(self, size_bytes: int, folder: str, *, written: bool) -> Reservation | None:
+        """Reserve bytes as `reserve` does, but wait for nobody; None if they do not fit.
+
+        Args:
+            size_bytes: Of what is to come.
+            folder: A scratch folder of this process.
+            written: They are on the disk already.
+        """
+        reservation = self.ledger.reserve(size_bytes, folder, written=written)
+        if reservation is None and self._evictor.make_room(size_bytes, written=written) is None:
+            reservation = self.ledger.reserve(size_bytes, folder, written=written)
+        return reservation
+
     def make_room(self, size_bytes: int) -> None:
         """Evict for bytes that are on the disk already.
 

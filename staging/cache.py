@@ -45,11 +45,12 @@ from rootcellar.staging.sources import Sources, source_name
 from rootcellar.staging.space import NO_SPACE, Ledger, SpaceLimits, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeVar
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.lot import Lot
     from rootcellar.staging.space import Reservation
     from rootcellar.staging.stores.store import Address, Progress
 
@@ -176,6 +177,27 @@ class Cache:
                 make = functools.partial(self._intake.copy, path, digest)
             return Path(self._persist(make, size_bytes))
 
+    def add_many(self, files: Sequence[tuple[str, Digest, int]]) -> None:
+        """Take in, as `add` does, many files of a workdir: their paths, digests and sizes.
+
+        For a cache that `within` gave, which nobody else uses.
+
+        Raises:
+            CacheFull, CacheUnusable, DigestMismatch: See `add`.
+        """
+        size_bytes = sum(size for _, _, size in files)
+        with cache_errors(), self.spare(size_bytes, written=True), self.lot() as lot:
+            for path, digest, size in files:
+                if lot is None or not self._intake.link_one(path, digest, size, lot):
+                    self.add(Path(path), digest)
+
+    def add_marked(self, path: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
+        """Take in, as `add` does, a file of a workdir that is read-only and bears the mark.
+
+        Return whether it is the entry now; else `add` knows what to do.
+        """
+        return self._intake.link_marked(path, digest, size_bytes, lot)
+
     def remember(self, address: Address, pin: Pin, digest: Digest) -> None:
         """Note that the object in this state has these bytes.
 
@@ -215,6 +237,26 @@ class Cache:
             reserved = self._persist(entered, size_bytes)
         with reserved:
             yield self
+
+    @contextmanager
+    def spare(self, size_bytes: int, *, written: bool = False) -> Iterator[None]:
+        """Reserve space for a block as `reserve` does, or none if there is no room now.
+
+        Args:
+            size_bytes: Of all that comes in.
+            written: It is on the disk already.
+        """
+        with contextlib.ExitStack() as stack:
+            if size_bytes:
+                with contextlib.suppress(OSError):  # a full disk: whoever writes the bytes tells
+                    stack.enter_context(self._intake.spared(size_bytes, written=written))
+            yield
+
+    @contextmanager
+    def lot(self) -> Iterator[Lot | None]:
+        """Yield, in a block that reserved space, what many small files draw from."""
+        with self._intake.lot() as lot:
+            yield lot
 
     def copy_out(self, cached: Cached, target: str, folder: str) -> Reservation:
         """Copy an entry to where no link can be made, and return what reserves the copy's bytes.

@@ -126,6 +126,10 @@ class Entries:
         """
         os.chmod(file, 0o444)
         mark(file, _now_ns(file))
+        return self.enter_marked(file, digest)
+
+    def enter_marked(self, file: str, digest: Digest) -> str | None:
+        """Enter as `enter_link` does what is read-only and bears the mark already."""
         path = self.path(digest)
         try:
             _in_shard(path, lambda: os.link(file, path, follow_symlinks=False))

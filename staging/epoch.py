@@ -12,13 +12,14 @@ import ctypes
 import functools
 import hashlib
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["is_mark", "mark", "mark_ns", "note_release"]
+__all__ = ["is_mark", "mark", "mark_ns", "mark_open", "note_release"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SECOND_NS = 10**9
@@ -48,6 +49,11 @@ def is_mark(modified_ns: int) -> bool:
 def mark(path: str, accessed_ns: int) -> None:
     """Let a file bear the mark."""
     os.utime(path, ns=(accessed_ns, mark_ns()), follow_symlinks=False)
+
+
+def mark_open(file: int) -> None:
+    """Let an open file that was just written bear the mark."""
+    os.utime(file, ns=(time.time_ns(), mark_ns()))
 
 
 @functools.cache

@@ -62,17 +62,22 @@ class FolderListing:
             if item.key < last:
                 raise Unsorted
             last = item.key
-            line = f"{item.key}\0{item.pin.size_bytes}\0{item.pin.token}\n"
+            pin = item.pin
+            line = f"{item.key}\0{pin.size_bytes}\0{pin.token}\n"
             # A name that is no text is refused when it is staged, with a better error than this.
             self._state.update(line.encode(errors="surrogateescape"))
-            self._size_bytes += item.pin.size_bytes
+            self._size_bytes += pin.size_bytes
             self.members += 1
             yield item
 
     def _listed(self) -> Iterator[Listed]:
         start = len(self._address.key) + 1
         for item in self._address.store.list(self._address.key):
-            if not VERSION_ROOT.fullmatch(item.key[start:].partition("/")[0]):
+            # Most names tell by their beginning.
+            is_root = item.key.startswith("v-", start) and VERSION_ROOT.fullmatch(
+                item.key[start:].partition("/")[0]
+            )
+            if not is_root:
                 yield item
 
 

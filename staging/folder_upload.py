@@ -10,6 +10,7 @@ import os
 import stat
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from rootcellar.schemas.errors import StoreError
@@ -17,6 +18,8 @@ from rootcellar.schemas.manifest_text import Line
 from rootcellar.staging.hashing import digest_bytes, digest_file
 from rootcellar.staging.output import VERSION_ROOT, unsteady
 from rootcellar.staging.pipeline import pipelined
+from rootcellar.staging.some import some_of
+from rootcellar.staging.stores.store import SMALL_OBJECT_BYTES, ManyObjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -95,7 +98,37 @@ class FolderUpload:
             ContentError: Something wrote to one of them meanwhile.
             StoreError: The store could not take one.
         """
-        return pipelined(names, self.send, parallel=self._store.parallel)
+        if not isinstance(self._store, ManyObjects) or self.earlier:
+            yield from pipelined(names, self.send, parallel=self._store.parallel)
+            return
+        for some in some_of(names):
+            rest: list[str] = []
+            yield from self._send_small(self._store, some, rest)
+            yield from pipelined(rest, self.send, parallel=self._store.parallel)
+
+    def _send_small(
+        self, store: ManyObjects, names: list[str], rest: list[str]
+    ) -> Iterator[Member]:
+        """Send what can be sent by one thread, and give out the rest."""
+
+        def read() -> Iterator[tuple[Sent, str, bytes]]:
+            for name in names:
+                status, content = self._read(name, f"{self._top}/{name}", SMALL_OBJECT_BYTES)
+                if content is None:
+                    rest.append(name)
+                    continue
+                self._tried.append(name)
+                digest = digest_bytes(content, self._store.algorithm)
+                yield _sent(name, status, digest), self._below + name, content
+
+        with closing(store.write_many(read())) as pins:
+            for sent, pin in pins:
+                if pin is None:
+                    rest.append(sent.path)
+                    continue
+                if self._progress is not None:
+                    self._progress.advance(sent.size_bytes)
+                yield self._noted(sent, pin, sent.size_bytes)
 
     def send(self, name: str) -> Member:
         """Publish one member below the attempt's own root.
@@ -104,7 +137,7 @@ class FolderUpload:
             ContentError, StoreError: As `send_all`.
         """
         path = f"{self._top}/{name}"
-        status, content = self._read(name, path)
+        status, content = self._read(name, path, SMALL_BYTES)
         key = self._below + name
         self._tried.append(name)
         if content is None:
@@ -116,13 +149,16 @@ class FolderUpload:
             pin = copied or self._store.write_small(key, content)
             if self._progress is not None:
                 self._progress.advance(moved)
-        sent = Sent(name, status.st_size, digest, status.st_ino, status.st_mtime_ns)
+        return self._noted(_sent(name, status, digest), pin, moved)
+
+    def _noted(self, sent: Sent, pin: Pin, moved: int) -> Member:
+        """Take down a member that is in the store."""
         if not self.is_steady(sent):
-            raise unsteady(self.output, name)
+            raise unsteady(self.output, sent.path)
         with self._lock:
-            self.sent[name] = sent
+            self.sent[sent.path] = sent
             self.moved_bytes += moved
-        return Member(sent, key, pin, moved)
+        return Member(sent, self._below + sent.path, pin, moved)
 
     def is_steady(self, sent: Sent) -> bool:
         """Tell whether the local file is still the one that was sent."""
@@ -152,13 +188,13 @@ class FolderUpload:
         discard(self._store, (self._below + name for name in names))
         self._tried = [name for name in self.sent if unfinished]
 
-    def _read(self, name: str, path: str) -> tuple[os.stat_result, bytes | None]:
-        """Return the file's state and, of a small one, its bytes."""
+    def _read(self, name: str, path: str, most: int) -> tuple[os.stat_result, bytes | None]:
+        """Return the file's state and, of one with at most so many, its bytes."""
         try:
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
                 status = os.fstat(file)
-                small = status.st_size <= SMALL_BYTES
+                small = status.st_size <= most
                 content = os.read(file, status.st_size + 1) if small else None
             finally:
                 os.close(file)
@@ -193,6 +229,10 @@ class FolderUpload:
         except StoreError:
             # Changed, gone, or not to be copied: then it is uploaded, which tells what is wrong.
             return None
+
+
+def _sent(name: str, status: os.stat_result, digest: Digest) -> Sent:
+    return Sent(name, status.st_size, digest, status.st_ino, status.st_mtime_ns)
 
 
 def discard(store: Store, keys: Iterable[str]) -> None:

@@ -76,7 +76,7 @@ def digest_file(path: Path, algorithm: Algorithm = "sha256") -> Digest:
     return hasher.digest
 
 
-def digest_bytes(content: bytes, algorithm: Algorithm = "sha256") -> Digest:
+def digest_bytes(content: bytes | memoryview, algorithm: Algorithm = "sha256") -> Digest:
     """Return the digest of bytes."""
     hasher = Hasher(algorithm)
     hasher.update(content)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import DigestMismatch
+from rootcellar.staging.epoch import mark
 from rootcellar.staging.hashing import algorithm_of, digest_file
 from rootcellar.staging.local_copy import copy_read_only
+from rootcellar.staging.lot import Lot
 from rootcellar.staging.scratch import Scratch
 from rootcellar.staging.transfer import download
 
@@ -120,6 +122,56 @@ class Intake:
             finally:
                 self._pool.remove(reservation)
                 reservation.close()
+
+    @contextmanager
+    def spared(self, size_bytes: int, *, written: bool) -> Iterator[None]:
+        """Reserve as `reserved` does, or nothing where there is no room now."""
+        with self._scratch_folder() as folder:
+            reservation = self._admission.reserve_now(size_bytes, folder, written=written)
+            if reservation is None:
+                yield
+                return
+            self._pool.append(reservation)
+            try:
+                yield
+            finally:
+                self._pool.remove(reservation)
+                reservation.close()
+
+    @contextmanager
+    def lot(self) -> Iterator[Lot | None]:
+        """Yield what many small files draw from, of what is reserved for many; None without."""
+        pooled = self._pool[-1] if self._pool else None
+        if pooled is None:
+            yield None
+            return
+        lot = Lot(pooled)
+        try:
+            yield lot
+        finally:
+            lot.close()
+
+    def link_one(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
+        """Do as `link_marked` for a file that was just written, in a workdir and nowhere else."""
+        if not file.startswith(f"{self._root}/work/") or os.lstat(file).st_nlink > 1:
+            return False
+        os.chmod(file, 0o444)
+        mark(file, time.time_ns())
+        return self.link_marked(file, digest, size_bytes, lot)
+
+    def link_marked(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
+        """Make a file of a workdir, which bears the mark, an entry; tell whether it is one now.
+
+        If not, such as where there is an entry already, `link` knows what to do.
+        """
+        if not lot.take(size_bytes):
+            return False
+        entered = False
+        with contextlib.suppress(OSError):
+            entered = self._entries.enter_marked(file, digest) is not None
+        if not entered:
+            lot.put_back(size_bytes)
+        return entered
 
     def download(self, wanted: Wanted) -> Cached:
         """Download an object and make it an entry."""

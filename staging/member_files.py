@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +12,24 @@ from rootcellar.schemas.errors import CacheFull, CacheUnusable
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.admission import no_space
 from rootcellar.staging.cache import Cached
+from rootcellar.staging.epoch import mark_open
 from rootcellar.staging.local_copy import NO_LINK
 from rootcellar.staging.space import NO_SPACE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.manifest_text import Line
     from rootcellar.staging.cache import Cache
+    from rootcellar.staging.lot import Lot
     from rootcellar.staging.stores.store import Address, Progress
     from rootcellar.staging.workdir import FolderPlace
 
 __all__ = ["MemberFiles"]
+
+_READ_ONLY = 0o444
+_AS_MADE = stat.S_IFREG | _READ_ONLY
 
 
 class MemberFiles:
@@ -34,6 +43,7 @@ class MemberFiles:
         self.links = True
         self._cache = cache
         self._folder = folder
+        self._top = str(folder.path)
         self._progress = progress
 
     def lacks(self, line: Line) -> bool:
@@ -63,8 +73,13 @@ class MemberFiles:
         self._folder.add(path, cached)
         return cached
 
-    def write(self, line: Line, content: bytes) -> bool:
+    def write(self, line: Line, content: bytes | memoryview, *, lot: Lot | None = None) -> bool:
         """Write a member's bytes to its place, and make that file an entry of the cache.
+
+        Args:
+            line: The member.
+            content: Its bytes.
+            lot: What its space is drawn from, if there is enough left.
 
         Returns:
             Whether it is there; not where files cannot have two names.
@@ -76,6 +91,9 @@ class MemberFiles:
         # Before it is taken in: whoever hears of too much may stop it.
         self._count(line.size_bytes)
         _write_new(path, content)
+        if lot is not None and self._cache.add_marked(path, line.digest, line.size_bytes, lot):
+            self._folder.note(line.path, line.size_bytes, line.digest)
+            return True
         try:
             entry = self._cache.add(Path(path), line.digest)
         except CacheUnusable as error:
@@ -93,6 +111,16 @@ class MemberFiles:
             self._folder.note(line.path, line.size_bytes, line.digest)
         return True
 
+    @contextmanager
+    def lot(self, spared_bytes: int = 0) -> Iterator[Lot | None]:
+        """Yield what many `write`s draw their space from, if any is reserved.
+
+        Args:
+            spared_bytes: To be reserved for the block, if there is room now.
+        """
+        with self._cache.spare(spared_bytes), self._cache.lot() as lot:
+            yield lot
+
     def _count(self, size_bytes: int) -> None:
         if self._progress is not None:
             self._progress.advance(size_bytes)
@@ -101,7 +129,7 @@ class MemberFiles:
         """Note that an object had these bytes, and return what was downloaded."""
         self._cache.remember(address, pin, line.digest)
         moved = line.size_bytes
-        location = os.fspath(self._folder.path / line.path)
+        location = f"{self._top}/{line.path}"
         return Cached(line.digest, location, moved, pin, False, moved, 0.0)  # noqa: FBT003
 
 
@@ -110,13 +138,17 @@ def _entry(line: Line, path: Path) -> Cached:
     return Cached(line.digest, os.fspath(path), line.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
 
 
-def _write_new(path: str, content: bytes) -> None:
+def _write_new(path: str, content: bytes | memoryview) -> None:
+    """Write a file that is read-only and bears the mark."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(path, flags, 0o600)
+    file = os.open(path, flags, _READ_ONLY)
     try:
         left = memoryview(content)
         while left:
             left = left[os.write(file, left) :]
+        if os.fstat(file).st_mode != _AS_MADE:
+            os.fchmod(file, _READ_ONLY)  # the process makes files with fewer rights
+        mark_open(file)
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise

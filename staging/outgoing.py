@@ -51,10 +51,15 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A local file whose bytes were published, and where; a folder's member without that."""
+    """A local file whose bytes were published, and where; a folder's member without that.
 
-    path: Path
+    Attributes:
+        location: The path as a string.
+    """
+
+    location: str
     digest: Digest
+    size_bytes: int
     address: Address | None = None
     pin: Pin | None = None
 
@@ -129,7 +134,8 @@ class OutgoingFile:
         """Yield the local files that still are what was published."""
         steady = _identity(self.output.path) == self._identity
         if self._pin is not None and self._pending is not None and steady:
-            yield LocalFile(self.output.path, self._pending.digest, self._address, self._pin)
+            pending, location = self._pending, str(self.output.path)
+            yield LocalFile(location, pending.digest, pending.size_bytes, self._address, self._pin)
 
 
 class OutgoingFolder:
@@ -238,9 +244,10 @@ class OutgoingFolder:
         """Yield the local files that still are what was published."""
         if self._pin is None:
             return
+        top = str(self.output.path)
         for sent in self._upload.sent.values():
             if self._upload.is_steady(sent):
-                yield LocalFile(self.output.path / sent.path, sent.digest)
+                yield LocalFile(f"{top}/{sent.path}", sent.digest, sent.size_bytes)
 
     def manifest(self) -> PublishedManifest | None:
         """Return the manifest, if it was published."""

@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import CacheUnusable, InputModified, RootcellarError
@@ -14,12 +15,12 @@ from rootcellar.staging.cache import cache_errors
 from rootcellar.staging.folder_input import FolderInput, StagedFolder, pin_of_folder
 from rootcellar.staging.linked_input import LinkedInputs
 from rootcellar.staging.publication import Publication, Published
+from rootcellar.staging.some import some_of
 from rootcellar.staging.streaming import Streams
 from rootcellar.staging.transfer import digest_file
 from rootcellar.staging.workdir import ASIDE, Workdir, until_placed
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.cache import Cache
     from rootcellar.staging.handover import Handover
     from rootcellar.staging.linked_input import LinkedInput, LinkLocal
+    from rootcellar.staging.outgoing import LocalFile
     from rootcellar.staging.output import Output
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import TotalProgress
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Located", "StagedFile", "StagingSession"]
 
+_MANY = 8
 _log = logging.getLogger(__name__)
 
 
@@ -336,15 +339,24 @@ class StagingSession:
         self._publication.forget()
 
     def _keep_published(self) -> None:
-        for file in self._publication.local_files():
-            self._cache.add(file.path, file.digest)
-            # A folder's members need no such note: the manifest has their digests.
-            if file.address is not None and file.pin is not None:
-                self._cache.remember(file.address, file.pin, file.digest)
+        for some in some_of(self._publication.local_files()):
+            self._keep_some(some)
         for manifest in self._publication.manifests():
             digest = digest_file(manifest.path)
             self._cache.add(manifest.path, digest)
             self._cache.remember(manifest.address, manifest.pin, digest)
+
+    def _keep_some(self, some: list[LocalFile]) -> None:
+        if len(some) < _MANY:
+            for file in some:
+                self._cache.add(Path(file.location), file.digest)
+        else:
+            cache = self._cache.within(self._workdir.aside)
+            cache.add_many([(file.location, file.digest, file.size_bytes) for file in some])
+        for file in some:
+            # A folder's members need no such note: the manifest has their digests.
+            if file.address is not None and file.pin is not None:
+                self._cache.remember(file.address, file.pin, file.digest)
 
     def _close_workdir(self) -> None:
         try:

@@ -19,6 +19,7 @@ __all__ = ["Sources", "source_name"]
 
 _MOST_BYTES = 4096
 _MOST_KNOWN = 2048
+_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def source_name(address: Address, pin: Pin) -> str:
@@ -69,12 +70,19 @@ class Sources:
 
     def note(self, address: Address, pin: Pin, digest: Digest) -> None:
         """Note what bytes an object in this state has."""
-        flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = os.open(f"{self._top}/{source_name(address, pin)}", flags, 0o600)
+        path = f"{self._top}/{source_name(address, pin)}"
+        line = f"{digest}\n{address.uri}\n".encode()
         try:
-            line = f"{digest}\n{address.uri}\n".encode()
-            os.pwrite(file, line, 0)
-            os.ftruncate(file, len(line))
+            file = os.open(path, _FLAGS | os.O_EXCL, 0o600)
+        except FileExistsError:
+            file = os.open(path, _FLAGS, 0o600)
+            is_new = False
+        else:
+            is_new = True
+        try:
+            os.write(file, line)
+            if not is_new:
+                os.ftruncate(file, len(line))
         finally:
             os.close(file)
         self._know(_state(address, pin), digest)

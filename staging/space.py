@@ -166,20 +166,23 @@ class Ledger:
             return False
         return account.free_bytes - (0 if written else size_bytes) >= self.floor_bytes(account)
 
-    def reserve(self, size_bytes: int, folder: str) -> Reservation | None:
+    def reserve(self, size_bytes: int, folder: str, *, written: bool = False) -> Reservation | None:
         """Reserve so many bytes if they fit.
 
         Args:
             size_bytes: Of what is to come.
             folder: A scratch folder of this process, for the reservation's file.
+            written: The bytes are on the disk already, as an output's are.
 
         Raises:
             OSError: The disk is full though the numbers said that they fit.
         """
         with self.opened() as account:
-            if not self.fits(account, size_bytes) or account.used_bytes is None:
+            fits = self.fits(account, size_bytes, written=written)
+            if not fits or account.used_bytes is None:
                 return None
-            made = Reservation(self, folder, size_bytes)
+            holds_blocks = self.holds_blocks and not written
+            made = Reservation(self, folder, size_bytes, holds_blocks=holds_blocks)
             try:
                 account.used_bytes += size_bytes
             except BaseException:
@@ -202,7 +205,7 @@ class Reservation:
     back. What was neither drawn nor kept is given back at the end.
     """
 
-    def __init__(self, ledger: Ledger, folder: str, size_bytes: int) -> None:
+    def __init__(self, ledger: Ledger, folder: str, size_bytes: int, *, holds_blocks: bool) -> None:
         self._ledger = ledger
         self._guard = threading.Lock()
         self._left = self._held = size_bytes
@@ -210,7 +213,7 @@ class Reservation:
         self._file = LockableFile.opened(self._path, _NEW)
         try:
             self._note()
-            if ledger.holds_blocks:
+            if holds_blocks:
                 _allocate(self._file.fileno(), size_bytes)
         except BaseException:
             self.drop()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote_plus
 
 from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreError
@@ -21,7 +22,7 @@ from rootcellar.staging.stores.s3_transfer import DirectUpload, SmallUpload, fou
 from rootcellar.staging.stores.store import Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
@@ -34,9 +35,11 @@ __all__ = ["DirectS3Store"]
 
 _log = logging.getLogger(__name__)
 _PARALLEL = 8
-_PARTIAL = 206
+_OK, _PARTIAL = 200, 206
 _MOST_COPIED_BYTES = 5 * 1024**3
 """By one request. Source: Amazon S3 API Reference, CopyObject."""
+
+_Item = TypeVar("_Item")
 
 
 class DirectS3Store:
@@ -130,14 +133,10 @@ class DirectS3Store:
         """Yield a range of the object by one request, held as `read` holds it."""
         if start >= end and pin.size_bytes:
             return
-        headers, query = {}, {}
+        headers = {}
         if not (start == 0 and end >= pin.size_bytes):
             headers["range"] = f"bytes={start}-{end - 1}"
-        if pin.version_id:
-            query["versionId"] = pin.version_id
-        elif pin.etag:
-            headers["if-match"] = f'"{pin.etag}"'
-        asked = self.asked("GET", key, query=query, headers=headers)
+        asked = self._asked_for(key, pin, headers)
         try:
             with self.connection.open(asked) as response:
                 self._check_answer(key, pin, response.headers)
@@ -150,6 +149,32 @@ class DirectS3Store:
                 yield from _received(response.chunks(), asked.uri)
         except ArtifactNotFound as error:
             raise self._changed(key, "deleted") from error
+
+    def read_many(
+        self, wanted: Iterable[tuple[_Item, str, Pin]]
+    ) -> Generator[tuple[_Item, memoryview | None], None, None]:
+        """Yield small whole objects, each held as `read` holds it."""
+        asked = ((one, self._asked_for(one[1], one[2], {})) for one in wanted)
+        with closing(self.connection.ask_many(asked)) as answers:
+            for (item, _, pin), status, headers, body in answers:
+                is_whole = status == _OK and len(body) == pin.size_bytes
+                yield item, body if is_whole and not _is_other(pin, headers) else None
+
+    def write_many(
+        self, files: Iterable[tuple[_Item, str, bytes]]
+    ) -> Generator[tuple[_Item, Pin | None], None, None]:
+        """Put small objects, each by one request as `write_small` does."""
+        connection = self.connection
+        asked = (
+            (
+                (item, len(content)),
+                self.asked("PUT", key, headers=connection.write_headers, body=content),
+            )
+            for item, key, content in files
+        )
+        with closing(connection.ask_many(asked)) as answers:
+            for (item, size_bytes), status, headers, _ in answers:
+                yield item, found_pin(headers, size_bytes) if status == _OK else None
 
     def upload(self, key: str, source: Path, progress: Progress | None = None) -> PendingUpload:
         """Send the parts of a large file, or read a small one to be sent by `publish`."""
@@ -207,11 +232,13 @@ class DirectS3Store:
             page = self._page(prefix, root, following)
             encoded = page.findtext("EncodingType") == "url"
             for item in page.iterfind("Contents"):
-                key = item.findtext("Key") or ""
-                key = unquote_plus(key) if encoded else key
+                found = {part.tag: part.text or "" for part in item}
+                key = found.get("Key", "")
+                if encoded and ("%" in key or "+" in key):
+                    key = unquote_plus(key)
                 # Consoles make empty objects with a slash at the end to show folders.
                 if not key.endswith("/"):
-                    yield Listed(key[offset:], _pin_of(item))
+                    yield Listed(key[offset:], _pin_of(found))
             token = page.findtext("NextContinuationToken")
             if page.findtext("IsTruncated") != "true" or not token:
                 return
@@ -231,13 +258,18 @@ class DirectS3Store:
         asked = Asked(method="GET", key="", uri=self.uri(prefix), query=query)
         return self.connection.ask_tree(asked)[1]
 
+    def _asked_for(self, key: str, pin: Pin, headers: dict[str, str]) -> Asked:
+        if pin.version_id:
+            return self.asked("GET", key, query={"versionId": pin.version_id}, headers=headers)
+        if pin.etag:
+            headers["if-match"] = f'"{pin.etag}"'
+        return self.asked("GET", key, headers=headers)
+
     def _full_key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key
 
     def _check_answer(self, key: str, pin: Pin, headers: Mapping[str, str]) -> None:
-        # Not every server knows the condition.
-        etag = headers.get("etag", "").strip('"')
-        if pin.etag and etag and etag != pin.etag and not pin.version_id:
+        if _is_other(pin, headers):
             raise self._changed(key, "replaced")
 
     def _check_bucket(self) -> None:
@@ -269,6 +301,12 @@ def _received(chunks: Iterator[Chunk], uri: str) -> Iterator[Chunk]:
         raise unreachable(error, uri) from error
 
 
-def _pin_of(item: Element) -> Pin:
-    etag = (item.findtext("ETag") or "").strip('"')
-    return Pin(size_bytes=int(item.findtext("Size") or 0), etag=etag)
+def _is_other(pin: Pin, headers: Mapping[str, str]) -> bool:
+    # Not every server knows the condition.
+    etag = headers.get("etag", "").strip('"')
+    return bool(pin.etag and etag and etag != pin.etag and not pin.version_id)
+
+
+def _pin_of(item: Mapping[str, str]) -> Pin:
+    etag = item.get("ETag", "").strip('"')
+    return Pin(size_bytes=int(item.get("Size") or 0), etag=etag)

@@ -6,6 +6,7 @@ library needs some 200 microseconds for it, as long as the whole rest of a small
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import time
@@ -46,6 +47,7 @@ class Signer:
         self._region = region
         self._credentials = credentials
         self._day_key: tuple[str, str, bytes] = ("", "", b"")
+        self._second = (0, "")
 
     def signed(
         self, method: str, path: str, query: str, headers: Mapping[str, str], *, content: str
@@ -61,13 +63,12 @@ class Signer:
         credentials = self._credentials()
         if credentials is None:
             return dict(headers)
-        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        now = self._now()
         found = {**headers, "x-amz-date": now, "x-amz-content-sha256": content}
         if credentials.token:
             found["x-amz-security-token"] = credentials.token
-        names = sorted(name for name in found if name == "host" or name.startswith("x-amz-"))
-        listed = ";".join(names)
-        lines = "".join(f"{name}:{' '.join(found[name].split())}\n" for name in names)
+        names, listed = _signed_names(tuple(found))
+        lines = "".join([f"{name}:{' '.join(found[name].split())}\n" for name in names])
         asked = f"{method}\n{path}\n{query}\n{lines}\n{listed}\n{content}"
         scope = f"{now[:8]}/{self._region}/s3/aws4_request"
         digest = hashlib.sha256(asked.encode()).hexdigest()
@@ -79,6 +80,14 @@ class Signer:
         )
         return found
 
+    def _now(self) -> str:
+        second, text = self._second
+        now = int(time.time())
+        if now != second:
+            text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+            self._second = (now, text)
+        return text
+
     def _key(self, secret: str, day: str) -> bytes:
         known_secret, known_day, key = self._day_key
         if (known_secret, known_day) != (secret, day):
@@ -87,6 +96,13 @@ class Signer:
                 key = _mac(key, part)
             self._day_key = (secret, day, key)
         return key
+
+
+@functools.lru_cache(maxsize=64)
+def _signed_names(names: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Return which headers of these are signed, sorted, and how they are listed."""
+    signed = sorted(name for name in names if name == "host" or name.startswith("x-amz-"))
+    return tuple(signed), ";".join(signed)
 
 
 def encoded_query(query: Mapping[str, str]) -> str:

@@ -11,10 +11,10 @@ Every method may be called by several threads at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK_BYTES",
+    "SMALL_OBJECT_BYTES",
     "Address",
     "Chunk",
     "Listed",
+    "ManyObjects",
     "PendingUpload",
     "Progress",
     "Store",
@@ -35,6 +37,11 @@ __all__ = [
 
 CHUNK_BYTES = 1024 * 1024
 """Of what `Store.stream` yields, at most."""
+
+SMALL_OBJECT_BYTES = 256 * 1024
+"""The most that `ManyObjects` moves at once."""
+
+_Item = TypeVar("_Item")
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
 
@@ -168,6 +175,34 @@ class Store(Protocol):
 
     def check(self, *, writing: bool) -> None:
         """Return if the store exists and may be read, and with `writing` also be written."""
+
+
+@runtime_checkable
+class ManyObjects(Protocol):
+    """What a store may do besides: move many small objects by one thread, cheaply.
+
+    Nothing is tried again, and nothing is told of what went wrong: what is handed back as None is
+    for the ordinary methods, which do both. Items are taken as they can be sent. Close what is
+    returned, or read it to its end, in the thread that began it.
+    """
+
+    def read_many(
+        self, wanted: Iterable[tuple[_Item, str, Pin]]
+    ) -> Generator[tuple[_Item, memoryview | None], None, None]:
+        """Yield whole objects as pinned, in the order in which they come.
+
+        Args:
+            wanted: Each with what it is handed back with, and its key; of at most 256 KiB.
+        """
+
+    def write_many(
+        self, files: Iterable[tuple[_Item, str, bytes]]
+    ) -> Generator[tuple[_Item, Pin | None], None, None]:
+        """Publish objects as `write_small` does; which of None were published is not known.
+
+        Args:
+            files: Each with what it is handed back with, and its key; of at most 256 KiB.
+        """
 
 
 @dataclass(frozen=True, slots=True)

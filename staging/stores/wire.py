@@ -11,17 +11,19 @@ import os
 import re
 import select
 import socket
-import struct
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.pipeline import cut_off_by
+from rootcellar.staging.stores.endpoint import Endpoint, let_wait, opened
+from rootcellar.staging.stores.http_head import BrokenAnswerError, encoded_head, parsed_head
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Mapping
+
+    from rootcellar.staging.stores.http_head import Head
 
 __all__ = ["BrokenAnswerError", "Endpoint", "FileSlice", "Request", "Response", "Wire"]
 
@@ -35,29 +37,8 @@ _OPEN_CONTENT_BYTES = 64 * 1024 * 1024
 
 _TRAILERS = 100
 _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
-_BREAK = re.compile(r"[\r\n\x00]")
 _CONTINUE = 100
 _NO_CONTENT = {204, 304}
-
-
-class BrokenAnswerError(ConnectionError):
-    """The other side closed the connection too early, or does not speak HTTP."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a service listens.
-
-    Attributes:
-        tls: None for a way that is not encrypted.
-        timeout_seconds: In which something must come or go; 64 KiB of a body.
-    """
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None = field(default=None, repr=False)
-    connect_seconds: float = 10.0
-    timeout_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +64,7 @@ class Wire:
     """The connections to an endpoint: of one process, for many threads."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._idle: list[_Connection] = []
 
     @contextmanager
@@ -105,7 +86,7 @@ class Wire:
                     if not connection.was_idle or connection.has_answered:
                         raise
                     # The other side closed it when it was idle, and has not seen the request.
-                    connection = _Connection(self._endpoint)
+                    connection = _Connection(self.endpoint)
                     continue
                 except BaseException:
                     connection.close()
@@ -116,20 +97,46 @@ class Wire:
                 except BaseException:
                     connection.close()
                     raise
-        if response.is_done and response.keeps_connection and len(self._idle) < _IDLE_CONNECTIONS:
-            self._idle.append(connection)
+        if response.is_done and response.keeps_connection:
+            self._put_back(connection)
         else:
             connection.close()
 
+    def idle_socket(self) -> socket.socket | None:
+        """Return the socket of an open connection that nobody uses, or None."""
+        connection = self._idle_connection()
+        return None if connection is None else connection.release()
+
+    def new_socket(self) -> socket.socket:
+        """Return the socket of a new connection.
+
+        Raises:
+            OSError: There is none to be had.
+        """
+        return opened(self.endpoint)
+
+    def keep(self, connected: socket.socket) -> None:
+        """Take a socket on which nothing is under way, such as `idle_socket` gave."""
+        self._put_back(_Connection(self.endpoint, connected))
+
     def _take(self) -> _Connection:
+        return self._idle_connection() or _Connection(self.endpoint)
+
+    def _idle_connection(self) -> _Connection | None:
         while True:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                return _Connection(self._endpoint)
+                return None
             if connection.is_quiet:
                 connection.was_idle, connection.has_answered = True, False
                 return connection
+            connection.close()
+
+    def _put_back(self, connection: _Connection) -> None:
+        if len(self._idle) < _IDLE_CONNECTIONS:
+            self._idle.append(connection)
+        else:
             connection.close()
 
 
@@ -144,14 +151,15 @@ class Response:
         self._connection = connection
         self.status = _CONTINUE
         while self.status == _CONTINUE:
-            self._version, self.status, self.headers = connection.receive_head()
+            self._head = connection.receive_head()
+            self.status, self.headers = self._head.status, self._head.headers
         self._chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
         length = self.headers.get("content-length")
         if method == "HEAD" or self.status in _NO_CONTENT:
             self._left, self._chunked = 0, False
         elif self._chunked or length is None:
             self._left = -1
-        elif length.isdigit():
+        elif length.isdecimal():
             self._left = int(length)
         else:
             raise BrokenAnswerError("the answer is not HTTP")
@@ -165,8 +173,7 @@ class Response:
     @property
     def keeps_connection(self) -> bool:
         """Whether the other side takes further requests."""
-        usual = "close" if self._version == "HTTP/1.0" else "keep-alive"
-        return self.headers.get("connection", usual).lower() != "close" and (
+        return not self._head.is_last and (
             self._chunked or "content-length" in self.headers or self.status in _NO_CONTENT
         )
 
@@ -241,28 +248,11 @@ class Response:
 
 
 class _Connection:
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, connected: socket.socket | None = None) -> None:
         self.timeout_seconds = endpoint.timeout_seconds
-        self._host = endpoint.host
-        raw = socket.create_connection(
-            (endpoint.host, endpoint.port), timeout=endpoint.connect_seconds
-        )
-        try:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if endpoint.tls is None:
-                # The kernel's own timeouts: Python's would add a call to every call.
-                limit = _timeval(endpoint.timeout_seconds)
-                raw.settimeout(None)
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-                self._socket = raw
-            else:
-                self._socket = endpoint.tls.wrap_socket(raw, server_hostname=endpoint.host)
-                self._socket.settimeout(endpoint.timeout_seconds)
-        except BaseException:
-            raw.close()
-            raise
         self._encrypted = endpoint.tls is not None
+        self._socket = connected or opened(endpoint)
+        let_wait(self._socket, endpoint)
         self._buffer = bytearray(_HEAD_BYTES)
         # What was received and not asked for yet.
         self._start = self._end = 0
@@ -285,6 +275,12 @@ class _Connection:
     def close(self) -> None:
         self._socket.close()
 
+    def release(self) -> socket.socket:
+        """Give the socket away; nothing else works from then on."""
+        given = self._socket
+        del self._socket
+        return given
+
     def __del__(self) -> None:
         # Idle ones go with the store that they belong to.
         if hasattr(self, "_socket"):
@@ -303,15 +299,7 @@ class _Connection:
     def _send(self, request: Request) -> None:
         body = request.body
         length = len(body) if isinstance(body, bytes) else body.size_bytes
-        lines = [f"{request.method} {request.target} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        if length or request.method in {"PUT", "POST"}:
-            lines.append(f"content-length: {length}")
-        if any(_BREAK.search(line) for line in lines):
-            # Sent, the rest of the line would be another header, or another request.
-            raise ValueError("a line break stands in a header of a request")
-        # What is no letter there stands in no token that a store gave out, and so matches none.
-        head = "\r\n".join([*lines, "\r\n"]).encode("latin-1", errors="replace")
+        head = encoded_head(request.method, request.target, request.headers, length)
         with _timeouts():
             if isinstance(body, bytes):
                 self._socket.sendall(head + body)
@@ -333,19 +321,12 @@ class _Connection:
                 raise BrokenAnswerError("the local file became shorter")
             offset += count
 
-    def receive_head(self) -> tuple[str, int, dict[str, str]]:
+    def receive_head(self) -> Head:
         while (end := self._buffer.find(b"\r\n\r\n", self._start, self._end)) < 0:
             self._fill()
-        lines = self._buffer[self._start : end].decode("latin-1").split("\r\n")
+        head = parsed_head(self._buffer[self._start : end])
         self._start = end + 4
-        headers = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        version, _, rest = lines[0].partition(" ")
-        if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
-            raise BrokenAnswerError("the answer is not HTTP")
-        return version, int(rest[:3]), headers
+        return head
 
     def receive(self, most: int) -> memoryview:
         """Return some bytes, at most these many; none at the end of the connection."""
@@ -384,12 +365,6 @@ class _Connection:
         if self._body is None:
             self._body = memoryview(bytearray(_BODY_BUFFER_BYTES))
         return self._body
-
-
-def _timeval(seconds: float) -> bytes:
-    # No time at all would mean for ever.
-    micros = max(1, round(seconds * 1_000_000))
-    return struct.pack("ll", micros // 1_000_000, micros % 1_000_000)
 
 
 @contextmanager

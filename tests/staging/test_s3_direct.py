@@ -130,6 +130,43 @@ def test_a_file_that_is_cut_off_while_it_is_sent(s3_stores, tmp_path, monkeypatc
         s3_stores.named("raw").upload("a", source)
 
 
+def test_of_many_what_is_not_as_pinned_is_left(served):
+    """Of another state or size, or refused: for `read`, which tells; nothing is tried again."""
+    store = store_at(served)
+    served.answers = [OK]
+    wanted = [(number, "a", Pin(size_bytes=5, etag="e")) for number in range(20)]
+    wanted[3], wanted[7] = (3, "b", Pin(size_bytes=5, etag="f")), (7, "c", Pin(size_bytes=6))
+
+    found = {number: content and bytes(content) for number, content in store.read_many(wanted)}
+
+    assert {n: None if n in {3, 7} else b"hello" for n in range(20)} == found
+    assert 20 == len(served.seen)
+
+    served.answers = [BUSY]
+    assert dict.fromkeys(range(20)) == dict(store.read_many(wanted))
+    assert dict.fromkeys(range(3)) == dict(store.write_many((n, "a", b"") for n in range(3)))
+
+
+@pytest.mark.parametrize("is_versioned", [False, True])
+def test_many_small_objects_go_and_come(s3_stores, s3_client, bucket, is_versioned):
+    """With the pins that `stat` gives, and held to them by a real server."""
+    if is_versioned:
+        s3_client.put_bucket_versioning(
+            Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+    store = s3_stores.named("raw")
+    contents = {f"many/{size}+ä": os.urandom(size) for size in (0, 1, 20_000, 262_144)}
+
+    pins = dict(store.write_many((key, key, content) for key, content in contents.items()))
+    assert {key: store.stat(key) for key in contents} == pins
+
+    store.write_small("many/1+ä", b"2")
+    wanted = [(key, key, pin) for key, pin in pins.items()]
+    found = {key: content and bytes(content) for key, content in store.read_many(wanted)}
+    gone = {} if is_versioned else {"many/1+ä": None}
+    assert {**contents, **gone} == {key: content or b"" for key, content in found.items()} | gone
+
+
 def test_an_error_in_an_answer_of_success_is_seen(served):
     """Completing an upload may fail after it answered 200."""
     late = (200, {}, b"<Error><Code>InternalError</Code></Error>")

@@ -1,0 +1,65 @@
+"""Where a service listens, and sockets that lead there."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Endpoint", "let_wait", "opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a service listens.
+
+    Attributes:
+        tls: None for a way that is not encrypted.
+        timeout_seconds: In which something must come or go; 64 KiB of a body.
+    """
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    connect_seconds: float = 10.0
+    timeout_seconds: float = 30.0
+
+
+def opened(endpoint: Endpoint) -> socket.socket:
+    """Return a new socket, connected, and encrypted where the endpoint is.
+
+    Raises:
+        OSError: There is none to be had.
+    """
+    address = (endpoint.host, endpoint.port)
+    raw = socket.create_connection(address, timeout=endpoint.connect_seconds)
+    try:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if endpoint.tls is None:
+            return raw
+        return endpoint.tls.wrap_socket(raw, server_hostname=endpoint.host)
+    except BaseException:
+        raw.close()
+        raise
+
+
+def let_wait(connected: socket.socket, endpoint: Endpoint) -> None:
+    """Let a socket wait for what comes and goes, no longer than the endpoint's timeout."""
+    if endpoint.tls is not None:
+        connected.settimeout(endpoint.timeout_seconds)
+        return
+    # The kernel's own timeouts: Python's would add a call to every call.
+    limit = _timeval(endpoint.timeout_seconds)
+    connected.settimeout(None)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+def _timeval(seconds: float) -> bytes:
+    # No time at all would mean for ever.
+    micros = max(1, round(seconds * 1_000_000))
+    return struct.pack("ll", micros // 1_000_000, micros % 1_000_000)
