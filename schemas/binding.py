@@ -178,7 +178,9 @@ def _bind_input(spec: InputSpec, value: object, task: str) -> BoundInput:
                 f"Pass a key of {spec.type.type_name}, or annotate it as … | None",
             )
         return BoundInput(spec, absent=True)
-    selection = None if Ref.is_ref(value) else _selection(spec, value, task)
+    if Ref.is_ref(value):
+        return BoundInput(spec, (_wanted(spec, value, task),))
+    selection = _selection(spec, value, task)
     if selection is not None:
         _require_fan_in(spec, task)
         return BoundInput(spec, selection=selection)

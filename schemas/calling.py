@@ -102,5 +102,7 @@ class CallPlan:
             bound = inspect.BoundArguments(self.signature, dict(arguments))
             return bound.args, bound.kwargs
         by_position = [arguments[name] for name in self.positional]
+        if len(arguments) == len(by_position):
+            return by_position, {}
         by_name = {name: value for name, value in arguments.items() if name not in self.positional}
         return by_position, by_name
