@@ -80,6 +80,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = database_url(url)
         self._file_path = Path(str(self._url.database))
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
         self._guard = threading.Lock()
         self._engine: Engine | None = None
         self._pid = 0
@@ -95,7 +96,7 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         """True for a file of this host."""
-        return self._url.get_backend_name() == "sqlite"
+        return self._is_sqlite
 
     @property
     def path(self) -> Path:

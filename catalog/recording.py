@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import (
         ErrorRecord,
+        InputRecord,
+        OutputRecord,
         RunEnded,
         RunStarted,
         TypeRecord,
@@ -103,10 +105,14 @@ class Recorder:
 
     def has_all_of(self, record: RunEnded) -> bool:
         """Tell whether all versions of a record were met before, and whole."""
-        return all(
-            uid in self._known and not version.is_learned
-            for uid, version in _versions(record).items()
-        )
+        items: tuple[InputRecord | OutputRecord, ...] = (*record.inputs, *record.outputs)
+        for item in items:  # no generator: asked before the result of each run
+            version = item.version
+            if version is None:
+                continue
+            if version.is_learned or version.ref.version not in self._known:
+                return False
+        return True
 
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,6 @@ from rootcellar.staging.session import StagedFile
 from rootcellar.staging.streaming import StreamedInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from rootcellar.runtime import Runtime
@@ -53,7 +52,10 @@ logger = logging.getLogger("rootcellar.run")
 
 @dataclass(slots=True)
 class _Ledger:
-    """What has happened so far; becomes the RunEnded record however the run ends."""
+    """What has happened so far; becomes the RunEnded record however the run ends.
+
+    A block within which it is entered adds the seconds that it takes to the phase's.
+    """
 
     phase: str = "bind"
     seconds: dict[str, float] = field(default_factory=dict)
@@ -61,23 +63,14 @@ class _Ledger:
     outputs: list[OutputRecord] = field(default_factory=list)
     reuse_key: str = ""
     reused_run: str = ""
-
-
-class _Timed:
-    """Adds the seconds that a block takes to a phase's."""
-
-    __slots__ = ("_begun", "_phase", "_seconds")
-
-    def __init__(self, seconds: dict[str, float], phase: str) -> None:
-        self._seconds = seconds
-        self._phase = phase
+    begun: float = 0.0
 
     def __enter__(self) -> None:
-        self._begun = time.perf_counter()
+        self.begun = time.perf_counter()
 
     def __exit__(self, *_error: object) -> None:
-        spent = time.perf_counter() - self._begun
-        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + spent
+        spent = time.perf_counter() - self.begun
+        self.seconds[self.phase] = self.seconds.get(self.phase, 0.0) + spent
 
 
 class Attempt:
@@ -116,9 +109,9 @@ class Attempt:
         return self._session
 
     def during(self, phase: str) -> AbstractContextManager[None]:
-        """Name and time what happens inside, for the record of the run."""
+        """Name and time what happens inside, for the record of the run. Not to be nested."""
         self._ledger.phase = phase
-        return _Timed(self._ledger.seconds, phase)
+        return self._ledger
 
     def pin(self, binding: Binding, session: StagingSession) -> Binding:
         """Resolve selections and hold every input to one version, before a byte moves.
@@ -190,10 +183,6 @@ class Attempt:
             contents.append(InputContent(pinned.argument, pinned.wanted.artifact, digest))
         return contents
 
-    def _known(self, pinned: Pinned) -> bool:
-        staged = (pinned.argument, pinned.ordinal) in self._staged
-        return staged or pinned.located is None or pinned.ref is not None
-
     def stage_in(self, binding: Binding, session: StagingSession) -> dict[str, Any]:
         """Bring every input to this host and return all arguments of the body by name.
 
@@ -202,15 +191,18 @@ class Attempt:
             ContentError: An input cannot be loaded as its annotation asks.
         """
         with self.during("stage in"):
-            with self._reported("staging in", self._wanted_bytes()):
+            self._progress.start(f"{self._label}: staging in", self._wanted_bytes())
+            try:
                 for pinned in self._pinned:
                     self._stage_one(pinned, session)
+            finally:
+                self._progress.finish()
             self._record_inputs()
             arguments = dict(binding.arguments)
             for bound in binding.inputs:
                 arguments[bound.spec.argument] = deliver(bound, self._arrived(bound))
             self._desk = OutputDesk(binding.outputs, session, task_id=self.started.task_id)
-            return arguments | self._desk.arguments()
+            return arguments if self._desk.is_empty else arguments | self._desk.arguments()
 
     def _stage_one(self, pinned: Pinned, session: StagingSession) -> None:
         if pinned.located is None:
@@ -224,34 +216,26 @@ class Attempt:
         self._staged[place] = staged
         self._records[place] = pinned.record(staged)
 
-    @contextmanager
-    def _reported(self, doing: str, total_bytes: int | None) -> Iterator[None]:
-        self._progress.start(f"{self._label}: {doing}", total_bytes)
-        try:
-            yield
-        finally:
-            self._progress.finish()
-
     def _wanted_bytes(self) -> int:
         """Return the size of what is to be staged, of a folder what its pin tells.
 
         What its manifest tells is added once that is read.
         """
-        located = (p.located for p in self._pinned if p.located is not None and not p.streamed)
-        return sum(one.pin.size_bytes for one in located)
+        located = [p.located for p in self._pinned if p.located is not None and not p.streamed]
+        return sum([one.pin.size_bytes for one in located])
 
     def _record_inputs(self) -> None:
+        self._ledger.inputs = inputs = []
         for pinned in self._pinned:
             place = (pinned.argument, pinned.ordinal)
-            staged = self._staged.get(place) if pinned.streamed else None
-            if isinstance(staged, StreamedInput):
+            record = self._records.get(place)
+            if pinned.streamed and isinstance(staged := self._staged.get(place), StreamedInput):
                 # Again each time: the body reads on.
-                self._records[place] = pinned.record(staged)
-        self._ledger.inputs = [
-            self._records.get((pinned.argument, pinned.ordinal)) or pinned.record(None)
-            for pinned in self._pinned
-            if self._known(pinned)
-        ]
+                record = self._records[place] = pinned.record(staged)
+            if record is None and (pinned.located is None or pinned.ref is not None):
+                record = pinned.record(None)
+            if record is not None:
+                inputs.append(record)
 
     def _arrived(self, bound: BoundInput) -> list[Arrived]:
         arrived = []
@@ -286,8 +270,11 @@ class Attempt:
             if desk.is_empty:
                 return False
             saved = desk.save(result)
-            with self._reported("staging out", 0):
+            self._progress.start(f"{self._label}: staging out", 0)
+            try:
                 desk.prepare()
+            finally:
+                self._progress.finish()
             return saved
 
     def commit(self, binding: Binding, *, may_wait: bool = False) -> Any:

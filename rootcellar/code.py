@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import subprocess
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rootcellar.schemas.record import CodeIdentity
 from rootcellar.source import source_digest
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["GitState", "code_identity", "git_state"]
 
 
-@dataclass(frozen=True, slots=True)
-class GitState:
+class GitState(NamedTuple):
     """The commit that was checked out, and whether the tree differed from it; None if unknown."""
 
     commit: str = ""

@@ -68,7 +68,7 @@ def _one(spec: InputSpec, item: Arrived) -> Any:
     if spec.delivery is Delivery.KEY:
         return getattr(item.artifact, next(iter(spec.type.model_fields)))
     if spec.delivery is Delivery.HANDLE:
-        return Staged(item.artifact, item.path, item.ref)
+        return Staged(item.artifact, item.path, item.ref and item.ref.apart())
     try:
         return spec.type.declaration.format.load(item.path, spec.target)
     except RootcellarError as error:
@@ -78,4 +78,4 @@ def _one(spec: InputSpec, item: Arrived) -> Any:
 def _stream(item: Arrived) -> Streamed[Artifact] | None:
     if item.stream is None or item.ref is None:
         return None
-    return Streamed(item.artifact, item.stream, item.ref)
+    return Streamed(item.artifact, item.stream, item.ref.apart())

@@ -81,7 +81,7 @@ class Pinned:
     def version(self, staged: StagedFile | StreamedInput | None) -> VersionRecord:
         """Return the version: the known one, or a sighting of the staged bytes."""
         ref, is_learned = self.ref, False
-        if staged is not None and ref is not None and staged.digest not in {None, ref.digest}:
+        if ref is not None and staged is not None and staged.digest not in (None, ref.digest):
             is_learned = ref.digest.is_unread and staged.pin.token == ref.pin.token
             # Else it was replaced between being located and being read.
             ref = ref.model_copy(update={"digest": staged.digest}) if is_learned else None
@@ -177,7 +177,7 @@ def stage(pinned: Pinned, session: StagingSession) -> StagedFile | StreamedInput
         if not session.on_host(request):
             return session.stream(request)
     staged = _bring(pinned, located, session)
-    replaced = staged.pin.token != located.pin.token
+    replaced = staged.pin is not located.pin and staged.pin.token != located.pin.token
     if replaced and pinned.wanted.ref is not None and pinned.digest is None:
         raise ArtifactNotFound(
             "this version was replaced since, and its bytes can no longer be read",

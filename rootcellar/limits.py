@@ -4,19 +4,49 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from types import FrameType
 
 __all__ = ["soft_limit_held"]
 
 
-@contextmanager
-def soft_limit_held() -> Iterator[None]:
-    """Hold back Celery's soft time limit while a run is committed.
+class _Gate:
+    """A signal's handler that stands before the usual one, and can hold a signal back.
+
+    It stays for good: to change handlers twice takes longer than what most runs hold it for.
+    """
+
+    __slots__ = ("_held", "_is_shut", "_usual")
+
+    def __init__(self, usual: Callable[[int, FrameType | None], object]) -> None:
+        self._usual = usual
+        self._is_shut = False
+        self._held: list[FrameType | None] = []
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if self._is_shut:
+            self._held.append(frame)
+        else:
+            self._usual(signum, frame)
+
+    def __enter__(self) -> None:
+        self._held.clear()
+        self._is_shut = True
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        self._is_shut = False
+        held, self._held = self._held, []
+        if held and error is not None:
+            self._usual(signal.SIGUSR1, held[0])
+
+
+def soft_limit_held() -> AbstractContextManager[None]:
+    """Hold back Celery's soft time limit while a run is committed. Not to be nested.
 
     A limit that strikes meanwhile is dropped if the block succeeds, because the work is done; it
     strikes right after the block if that fails. Hard limits are not held. Outside the main thread
@@ -25,21 +55,13 @@ def soft_limit_held() -> Iterator[None]:
     Source: billiard's pool raises the soft limit from its SIGUSR1 handler. Blocking the signal
     would not do: the kernel then hands it to another thread, and Python runs the handler here.
     """
-    usual = signal.getsignal(signal.SIGUSR1)
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):
-        yield
-        return
-    held: list[FrameType | None] = []
-
-    def hold(_signum: int, frame: FrameType | None) -> None:
-        held.append(frame)
-
-    signal.signal(signal.SIGUSR1, hold)
-    try:
-        yield
-    except BaseException:
-        signal.signal(signal.SIGUSR1, usual)
-        if held:
-            usual(signal.SIGUSR1, held[0])
-        raise
-    signal.signal(signal.SIGUSR1, usual)
+    if threading.current_thread() is not threading.main_thread():
+        return nullcontext()
+    usual = signal.getsignal(signal.SIGUSR1)  # another one may have taken the place of our gate
+    if isinstance(usual, _Gate):
+        return usual
+    if not callable(usual):
+        return nullcontext()
+    gate = _Gate(usual)
+    signal.signal(signal.SIGUSR1, gate)
+    return gate

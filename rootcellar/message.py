@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,10 @@ from rootcellar.arguments import recordable
 from rootcellar.code import GitState, git_state
 from rootcellar.environment import environment
 from rootcellar.schemas.record import CodeIdentity, RunStarted, new_uid
-from rootcellar.schemas.ref import TYPE_TAG, Ref
+from rootcellar.schemas.ref import MAPPING, TYPE_TAG, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rootcellar.installation import Installation
     from rootcellar.runtime import Runtime
@@ -66,7 +65,7 @@ def shown_arguments(args: Any) -> str | None:
 
 def _shown_ref(ref: Mapping[str, Any]) -> str:
     key = ref.get("key")
-    named = key.items() if isinstance(key, Mapping) else ()
+    named = key.items() if isinstance(key, MAPPING) else ()
     fields = ", ".join([f"{name}={value!r}" for name, value in named])
     return f"<{ref[TYPE_TAG]}({fields}) version {ref['version']}>"
 
@@ -79,7 +78,7 @@ def caller_is_celerys() -> bool:
 
 
 def started_record(
-    task: Any,
+    request: Any,
     runtime: Runtime,
     code: Callable[..., CodeIdentity],
     interface: TaskInterface,
@@ -87,18 +86,20 @@ def started_record(
     kwargs: Mapping[str, object],
 ) -> RunStarted:
     """Return the first record of the run that this process is about to make."""
-    request = task.request
     uid = new_uid()
     request.rootcellar_run = uid
     sent = _header(request)
-    git = GitState(str(sent.get("git_commit") or ""), sent.get("git_dirty"))
-    if not git.commit:
-        git = git_state(runtime.settings.git_commit)
+    commit = sent.get("git_commit")
+    git = (
+        GitState(str(commit), sent.get("git_dirty"))
+        if commit
+        else git_state(runtime.settings.git_commit)
+    )
     delivery = request.delivery_info or {}
     return RunStarted(
         uid=uid,
         kind="task",
-        task=task.name,
+        task=interface.name,
         started_at=datetime.now(UTC),
         task_id=request.id or "",
         root_id=request.root_id or "",
@@ -117,7 +118,7 @@ def started_record(
 
 
 def _header(request: Any) -> dict[str, Any]:
-    found = request.get(HEADER) or (request.headers or {}).get(HEADER)
+    found = getattr(request, HEADER, None) or (request.headers or {}).get(HEADER)
     return found if isinstance(found, dict) else {}
 
 

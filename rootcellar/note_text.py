@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import operator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,9 @@ _START = [
     for field in fields(RunStarted)
     if field.name not in {"started_at", "environment", "code"}
 ]
+_START_OF = operator.attrgetter(*_START)
 _INPUT = [field.name for field in fields(InputRecord) if field.name != "version"]
+_INPUT_OF = operator.attrgetter(*_INPUT)
 _BETWEEN = b"\t"
 """JSON writes it otherwise within texts."""
 
@@ -83,7 +86,7 @@ class Noted:
 
 def start_text(record: RunStarted) -> bytes:
     """Return what a note says of a run that began; its environment stands in the note's head."""
-    said: dict[str, Any] = {name: getattr(record, name) for name in _START}
+    said: dict[str, Any] = dict(zip(_START, _START_OF(record), strict=True))
     said["started_at"] = record.started_at.isoformat()
     code = record.code
     said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
@@ -101,8 +104,7 @@ def end_text(record: RunEnded) -> bytes:
             "stage_out": phases.stage_out,
         },
         "inputs": [
-            [one.version and one.version.ref.version, *(getattr(one, name) for name in _INPUT)]
-            for one in record.inputs
+            [one.version and one.version.ref.version, *_INPUT_OF(one)] for one in record.inputs
         ],
     }
     return _BETWEEN + _encoded(said)

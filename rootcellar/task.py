@@ -46,11 +46,16 @@ _POSTPONED = "rootcellar_postponed"
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A task's function as written; `takes_task` if its first parameter is the task itself."""
+    """A task's function as written; `takes_task` if its first parameter is the task itself.
+
+    Attributes:
+        source: The function without what Celery or others put around it.
+    """
 
     function: Callable[..., Any]
     signature: inspect.Signature
     takes_task: bool
+    source: Callable[..., Any]
 
 
 class ArtifactTask(Task[Any, Any]):
@@ -82,7 +87,10 @@ class ArtifactTask(Task[Any, Any]):
         Raises:
             DeclarationError: The signature asks for what its types cannot give.
         """
-        installation, body = installation_of(self.app), type(self).body_of
+        return self._interface_in(installation_of(self.app))
+
+    def _interface_in(self, installation: Installation | None) -> TaskInterface | None:
+        body = type(self).body_of
         if installation is None or body is None:
             return None
         found: TaskInterface | None = self.__dict__.get("_interface")
@@ -99,16 +107,20 @@ class ArtifactTask(Task[Any, Any]):
         Raises:
             BindingError: The call does not fit; nothing was sent.
         """
+        installation = installation_of(self.app)
         if self.typing:
-            self._check_call(args or (), kwargs or {}, is_link="parent_id" in options)
+            interface = self._interface_in(installation)
+            self._check_call(interface, args or (), kwargs or {}, is_link="parent_id" in options)
         if "argsrepr" not in options and (shown := shown_arguments(args)) is not None:
             options["argsrepr"] = shown
         headers = dict(options.pop("headers", None) or {})
-        headers.setdefault(HEADER, headers_for(installation_of(self.app)))
+        headers.setdefault(HEADER, headers_for(installation))
         return super().apply_async(args, kwargs, *rest, headers=headers, **options)
 
-    def _check_call(self, args: Any, kwargs: Any, *, is_link: bool) -> None:
-        interface, body = self.interface(), type(self).body_of
+    def _check_call(
+        self, interface: TaskInterface | None, args: Any, kwargs: Any, *, is_link: bool
+    ) -> None:
+        body = type(self).body_of
         if body is None:
             return
         if interface is None or not interface.is_staged:
@@ -127,12 +139,13 @@ def _wrap_run(cls: type[ArtifactTask], declared: Any) -> None:
     def run(self: ArtifactTask, *args: Any, **kwargs: Any) -> Any:
         call = functools.partial(body, self) if bound else body
         installation = installation_of(self.app)
-        if installation is None or _is_direct(self):
+        request = self.request
+        if installation is None or _is_direct(request):
             return call(*args, **kwargs)
-        interface = self.interface()
+        interface = self._interface_in(installation)
         if interface is None or not interface.is_staged:
             return call(*args, **kwargs)
-        return _staged_run(self, installation, call, (interface, args, kwargs))
+        return _staged_run(self, request, installation, call, (interface, args, kwargs))
 
     parameters = list(inspect.signature(body).parameters.values())
     if not bound:
@@ -140,7 +153,9 @@ def _wrap_run(cls: type[ArtifactTask], declared: Any) -> None:
         parameters.insert(0, own)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     cls.run = run  # type: ignore[method-assign, assignment]  # what the class is for
-    cls.body_of = Body(body, inspect.Signature(parameters[1:]), takes_task=bound)
+    cls.body_of = Body(
+        body, inspect.Signature(parameters[1:]), takes_task=bound, source=inspect.unwrap(body)
+    )
     # Celery's own check does not follow functools.wraps, and cannot know of `spread`.
     cls.__header__ = staticmethod(_checked_already)  # type: ignore[attr-defined]  # missing in celery's stubs
 
@@ -149,13 +164,14 @@ def _checked_already(*_args: Any, **_kwargs: Any) -> None:
     """Stand where Celery checks arguments; `apply_async` has done so before."""
 
 
-def _is_direct(task: ArtifactTask) -> bool:
+def _is_direct(request: Any) -> bool:
     """Tell a plain call in Python from an item of `.map()`, which Celery also calls directly."""
-    return bool(task.request.called_directly) and not caller_is_celerys()
+    return bool(request.called_directly) and not caller_is_celerys()
 
 
 def _staged_run(
     task: ArtifactTask,
+    request: Any,
     installation: Installation,
     body: Callable[..., Any],
     call: tuple[TaskInterface, tuple[Any, ...], dict[str, Any]],
@@ -166,7 +182,7 @@ def _staged_run(
     try:
         runtime = installation.runtime()
         code = functools.partial(code_identity, _function_of(task))
-        attempt = Attempt(runtime, started_record(task, runtime, code, interface, args, kwargs))
+        attempt = Attempt(runtime, started_record(request, runtime, code, interface, args, kwargs))
         attempt.begin()
         binding = bind(interface, args, kwargs)
         with attempt.session() as session:
@@ -181,9 +197,9 @@ def _staged_run(
                 result = body(*by_position, **by_name)
             saved = attempt.stage_out(result, session)
             # An item of `.map()` has no result of its own to come after.
-            refs = attempt.commit(binding, may_wait=not task.request.called_directly)
+            refs = attempt.commit(binding, may_wait=not request.called_directly)
             if attempt.is_postponed:
-                setattr(task.request, _POSTPONED, attempt)
+                setattr(request, _POSTPONED, attempt)
             return refs if saved or result is None else result
     except (Retry, Ignore, Reject) as outcome:
         state = RunState.RETRIED if isinstance(outcome, Retry) else RunState.SKIPPED
@@ -219,8 +235,7 @@ def _fail(
 def _function_of(task: ArtifactTask) -> Callable[..., Any]:
     """Return the task's function as written, without what Celery or others put around it."""
     body = type(task).body_of
-    function = body.function if body is not None else task.run
-    return cast("Callable[..., Any]", inspect.unwrap(function))
+    return cast("Callable[..., Any]", inspect.unwrap(task.run)) if body is None else body.source
 
 
 def _is_celerys_to_retry(task: ArtifactTask, error: Exception) -> bool:

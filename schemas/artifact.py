@@ -31,6 +31,7 @@ __all__ = ["Artifact", "Declaration", "Selection", "snake_case"]
 _A = TypeVar("_A", bound="Artifact")
 
 _LONGEST_UID = "0" * 36
+_PLAIN = frozenset({int, str, bool})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +146,16 @@ class Artifact(BaseModel):
         Raises:
             InvalidKey: It is no key of this type.
         """
-        kind = type(value)
-        if kind is cls:
-            return value  # type: ignore[return-value]  # just compared
-        if kind is dict and len(value) == 1 == len(cls.model_fields):  # type: ignore[arg-type]
-            ((name, only),) = value.items()  # type: ignore[attr-defined]  # as a ref has it
-            if type(only) is int and name in cls.model_fields:
-                value, kind = only, int
-        if kind is int or kind is str:
-            found: Self = _from_one(cls, kind, value)
+        given: Any = value
+        if type(given) is cls:
+            return given
+        if type(given) is dict:  # as a ref has it
+            kinds = tuple(map(type, given.values()))
+            given = tuple(given.items())
+        else:
+            kinds = (type(given),)
+        if _PLAIN.issuperset(kinds):
+            found: Self = _from_plain(cls, given, *kinds)
             return found
         return cls._from_key(value)
 
@@ -290,9 +292,12 @@ class Artifact(BaseModel):
 
 
 @functools.lru_cache(maxsize=4096)
-def _from_one(cls: type[_A], kind: type, value: object) -> _A:  # noqa: ARG001  # 1 and True are two keys
-    """Return the artifact of a bare value; a task is called with the same ones again and again."""
-    return cls._from_key(value)
+def _from_plain(cls: type[_A], value: object, *kinds: type) -> _A:  # noqa: ARG001  # 1 and True are two keys
+    """Return the artifact of a bare value, or of a key's items.
+
+    A task is called with the same ones again and again.
+    """
+    return cls._from_key(dict(value) if isinstance(value, tuple) else value)
 
 
 def _field_text(cls: type[Artifact], name: str) -> str:

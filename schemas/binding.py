@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
 
 from rootcellar.schemas.artifact import Artifact, Selection
 from rootcellar.schemas.errors import BindingError, InvalidKey
 from rootcellar.schemas.interface import InputSpec, OutputSpec, Shape, TaskInterface
-from rootcellar.schemas.ref import TYPE_TAG, Ref
+from rootcellar.schemas.ref import MAPPING, TYPE_TAG, Ref
 from rootcellar.schemas.results import Call, spread
 from rootcellar.schemas.shown import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Binding", "BoundInput", "BoundOutput", "Wanted", "bind"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One artifact that a run reads; `ref` pins it if the caller passed a version."""
+    """One artifact that a run reads.
+
+    Attributes:
+        ref: Pins it, if the caller passed a version. Shared: give bodies one that is `apart`.
+    """
 
     artifact: Artifact
     ref: Ref | None = None
@@ -111,7 +117,7 @@ class Binding:
             else item
             for item in self.inputs
         )
-        outputs = _bind_outputs(self.plain, inputs, self.interface)
+        outputs = _bind_outputs(self.arguments, inputs, self.interface)
         return replace(self, inputs=inputs, outputs=outputs)
 
 
@@ -124,7 +130,7 @@ def bind(interface: TaskInterface, args: Sequence[object], kwargs: Mapping[str, 
             sources settle differently, or none at all.
         InvalidKey: A key value is refused; a BindingError too.
     """
-    if args and isinstance(args[0], list | tuple | dict):
+    if args and isinstance(args[0], (list, tuple, dict)) and not Ref.is_ref(args[0]):
         call = spread(interface, Call(args, kwargs))
         args, kwargs = call.args, call.kwargs
     try:
@@ -145,7 +151,7 @@ def bind(interface: TaskInterface, args: Sequence[object], kwargs: Mapping[str, 
     inputs = tuple(
         [_bind_input(spec, arguments[spec.argument], interface.name) for spec in interface.inputs]
     )
-    outputs = _bind_outputs(_plain(interface, arguments), inputs, interface)
+    outputs = _bind_outputs(arguments, inputs, interface) if interface.outputs else ()
     return Binding(interface, arguments, inputs, outputs)
 
 
@@ -172,6 +178,8 @@ def _bind_input(spec: InputSpec, value: object, task: str) -> BoundInput:
                 f"Pass a key of {spec.type.type_name}, or annotate it as … | None",
             )
         return BoundInput(spec, absent=True)
+    if Ref.is_ref(value):
+        return BoundInput(spec, (_wanted(spec, value, task),))
     selection = _selection(spec, value, task)
     if selection is not None:
         _require_fan_in(spec, task)
@@ -198,13 +206,12 @@ def _wanted(spec: InputSpec, value: object, task: str) -> Wanted:
     # Refs, artifacts, and a catalog's versions, which this room does not know by name.
     if hasattr(value, "__json__"):
         value = value.__json__()
-    tagged = value if isinstance(value, Mapping) and TYPE_TAG in value else None
+    tagged = value if isinstance(value, MAPPING) and TYPE_TAG in value else None
     if tagged is not None:
         _require_type(spec, str(tagged[TYPE_TAG]), task)
     try:
         if tagged is not None and Ref.is_ref(tagged):
-            ref = Ref.from_json(tagged)
-            return Wanted(spec.type.from_key(ref.key), ref)
+            return _pinned(spec.type, tagged)
         return Wanted(spec.type.from_key(value if tagged is None else tagged.get("key", value)))
     except InvalidKey as error:
         raise _of_argument(spec, error, task) from error
@@ -212,6 +219,28 @@ def _wanted(spec: InputSpec, value: object, task: str) -> Wanted:
         raise BindingError(
             f"argument {spec.argument!r}: {error.problem}", task, error.uri, error.remedy
         ) from error
+
+
+def _pinned(artifact_type: type[Artifact], tagged: Mapping[str, Any]) -> Wanted:
+    try:
+        text = to_json(tagged)
+    except ValueError:  # nothing that a message could hold
+        return _read(artifact_type, tagged)
+    return _pinned_by(artifact_type, text)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _pinned_by(artifact_type: type[Artifact], text: bytes) -> Wanted:
+    """Return what a ref in a message stands for: one input is often that of many tasks.
+
+    By its JSON, in which `1`, `1.0` and `true` are three.
+    """
+    return _read(artifact_type, from_json(text))
+
+
+def _read(artifact_type: type[Artifact], tagged: Mapping[str, Any]) -> Wanted:
+    ref = Ref.from_json(tagged)
+    return Wanted(artifact_type.from_key(ref.key), ref)
 
 
 def _of_argument(spec: InputSpec, error: InvalidKey, task: str) -> InvalidKey:
@@ -232,11 +261,11 @@ def _require_type(spec: InputSpec, name: str, task: str) -> None:
 def _selection(spec: InputSpec, value: object, task: str) -> Selection | None:
     if isinstance(value, Selection):
         value = value.__json__()
-    if not (isinstance(value, Mapping) and TYPE_TAG in value and "where" in value):
+    if not (isinstance(value, MAPPING) and TYPE_TAG in value and "where" in value):
         return None
     _require_type(spec, str(value[TYPE_TAG]), task)
     where = value["where"]
-    if not isinstance(where, Mapping):
+    if not isinstance(where, MAPPING):
         raise BindingError(
             f"the selection for {spec.argument!r} is damaged",
             task,
@@ -250,10 +279,9 @@ def _selection(spec: InputSpec, value: object, task: str) -> Selection | None:
 
 
 def _bind_outputs(
-    plain: Mapping[str, object], inputs: Sequence[BoundInput], interface: TaskInterface
+    arguments: Mapping[str, object], inputs: Sequence[BoundInput], interface: TaskInterface
 ) -> tuple[BoundOutput, ...]:
-    if not interface.outputs:
-        return ()
+    plain = _plain(interface, arguments)
     outputs = tuple(_bind_output(spec, plain, inputs, interface) for spec in interface.outputs)
     makers: dict[Artifact, str] = {}
     for output in outputs:

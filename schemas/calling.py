@@ -89,6 +89,8 @@ class CallPlan:
     def with_defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments by name, with the defaults of those that were not given."""
         if self.is_plain:
+            if len(given) == len(self.defaults):
+                return dict(given)
             return {name: given.get(name, default) for name, default in self.defaults}
         bound = inspect.BoundArguments(self.signature, dict(given))
         bound.apply_defaults()
@@ -100,5 +102,7 @@ class CallPlan:
             bound = inspect.BoundArguments(self.signature, dict(arguments))
             return bound.args, bound.kwargs
         by_position = [arguments[name] for name in self.positional]
+        if len(arguments) == len(by_position):
+            return by_position, {}
         by_name = {name: value for name, value in arguments.items() if name not in self.positional}
         return by_position, by_name

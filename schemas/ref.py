@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import BindingError
 
-__all__ = ["TYPE_TAG", "Kind", "Pin", "Ref"]
+__all__ = ["MAPPING", "TYPE_TAG", "Kind", "Pin", "Ref"]
 
 TYPE_TAG = "$type"
 """Marks an artifact or a ref in a message. No key looks like it: `$` cannot stand in a name."""
+
+MAPPING = (dict, Mapping)
+"""For `isinstance`: messages hold plain dicts, which takes a tenth of the time to see."""
 
 Kind = Literal["file", "folder"]
 
@@ -75,6 +78,10 @@ class Ref(BaseModel):
     def __hash__(self) -> int:
         return hash(self.version)
 
+    def apart(self) -> Self:
+        """Return an equal ref with a key of its own, for whoever might change that."""
+        return self.model_copy(update={"key": dict(self.key)})
+
     def __json__(self) -> dict[str, Any]:
         """Return what kombu's JSON serializer puts into a message."""
         fields = self.model_dump(mode="json")
@@ -83,7 +90,7 @@ class Ref(BaseModel):
     @classmethod
     def is_ref(cls, value: object) -> bool:
         """Tell whether a message value is a ref: tagged with a type, and holding a version."""
-        return isinstance(value, Mapping) and TYPE_TAG in value and "version" in value
+        return isinstance(value, MAPPING) and TYPE_TAG in value and "version" in value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

@@ -39,6 +39,8 @@ def as_anything(text: Any):
 def as_handle(text: Staged[Words]):
     assert isinstance(text.version, Ref)
     assert text.artifact == Words(page=1)
+    assert text.version.key == {"page": 1}
+    text.version.key["page"] = 2  # its own
     with text.open() as file:
         return file.read().decode()
 

@@ -64,3 +64,29 @@ def test_other_threads_are_let_be():
     thread.join()
 
     assert done == [True]
+
+
+def test_a_limit_between_two_commits_strikes():
+    """What is held back is held for one commit, and nothing of it is left for the next."""
+    with soft_limit_held():
+        signal.raise_signal(signal.SIGUSR1)
+    with pytest.raises(OSError, match="failed"), soft_limit_held():
+        raise OSError("failed")
+
+    with pytest.raises(Limit):
+        signal.raise_signal(signal.SIGUSR1)
+
+
+def test_a_handler_that_was_set_since_is_held_too():
+    """Who sets another handler after a commit is served like the first."""
+    struck = []
+    with soft_limit_held():
+        pass
+    signal.signal(signal.SIGUSR1, lambda *_: struck.append(True))
+
+    with soft_limit_held():
+        signal.raise_signal(signal.SIGUSR1)
+        held = list(struck)
+    signal.raise_signal(signal.SIGUSR1)
+
+    assert ([], [True]) == (held, struck)

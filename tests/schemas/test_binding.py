@@ -115,6 +115,35 @@ def test_a_ref_pins_its_version(value):
     assert (Wanted(THREE),) == bound(one, 3).inputs[0].wanted
 
 
+def test_a_ref_that_only_looks_like_one_bound_before_is_refused():
+    """What is remembered of a ref holds for its very values: 1 and True are two."""
+    whole = ref_to(THREE).__json__()
+    bound(one, whole)
+
+    with pytest.raises(BindingError, match="size_bytes"):
+        bound(one, {**whole, "size_bytes": bool(whole["size_bytes"])})
+    with pytest.raises(BindingError, match="size_bytes"):
+        bound(one, {**whole, "size_bytes": float(whole["size_bytes"])})
+
+
+def test_a_key_with_another_kind_of_value_is_another():
+    """An artifact that is remembered by its key is not found by an equal one."""
+    assert THREE == Weather.from_key({"station": 3})
+
+    for equal in (3.0, "3"):
+        with pytest.raises(InvalidKey):
+            Weather.from_key({"station": equal})
+    with pytest.raises(InvalidKey):
+        Weather.from_key({"station": 3, "tilt": 30})
+
+
+def test_a_ref_apart_has_a_key_of_its_own():
+    """A body may do with its ref what it wants: the next run finds it as it was."""
+    bound(one, ref_to(THREE)).inputs[0].wanted[0].ref.apart().key["station"] = 4
+
+    assert (Wanted(THREE, ref_to(THREE)),) == bound(one, ref_to(THREE)).inputs[0].wanted
+
+
 def test_none_and_defaults():
     """None only where it is asked for; a default is a key."""
     (absent,) = bound(optional, station=3).inputs
