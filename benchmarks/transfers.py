@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.fresh import call_fresh
+from benchmarks.memory import touched_memory
 from benchmarks.place import Item, Place, make_items, put_stored
 from benchmarks.server import ObjectServer
 from benchmarks.suite import GB, OURS, Run, cost, fast_folder, interleaved, rows_of
@@ -36,6 +37,8 @@ PEERS = {
     "celery + boto3": "boto:CeleryTask",
 }
 LIMIT_SECONDS = 240.0
+COPIES = 4
+"""Of all bytes in memory at once: the source, an output of it, the server's, a client's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ def measure(name: str, scale: Scale) -> list[Row]:
     """Return the rows of one benchmark."""
     work = TRANSFERS[name].scaled(scale)
     named = work.named | {OURS}
-    with ObjectServer() as server, fast_folder() as folder:
+    needed = COPIES * work.count * work.size
+    with touched_memory(needed), ObjectServer() as server, fast_folder() as folder:
         items = make_items(folder, "many", count=work.count, size=work.size)
         if work.operation == "download":
             put_stored(server.objects, items)
