@@ -44,6 +44,9 @@ _EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85
 _FIRST_PAUSE_SECONDS = 0.1
 _REDIRECTION = 300
 _ELSEWHERE = {301, 307, 400}
+_FOLLOWED = 2
+"""To so many regions a request goes on: two that name each other have not got the bucket."""
+
 _Taken = TypeVar("_Taken")
 
 
@@ -143,7 +146,7 @@ class BucketConnection:
         return self._try(asked, take)
 
     def _try(self, asked: Asked, take: Callable[[Response, ExitStack], _Taken]) -> _Taken:
-        tried = 0
+        tried = followed = 0
         while True:
             tried += 1
             failed: BaseException | None = None
@@ -153,7 +156,8 @@ class BucketConnection:
                     if response.status < _REDIRECTION:
                         return take(response, attempt)
                     refused = _refused(response, asked.uri)
-                if self._follow(response):
+                if followed < _FOLLOWED and self._follow(response):
+                    followed += 1
                     continue
             except NoCredentialsFoundError as error:
                 raise no_credentials(asked.uri) from error
