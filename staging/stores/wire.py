@@ -18,30 +18,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.pipeline import cut_off_by
+from rootcellar.staging.stores.chunked import BrokenAnswerError, chunked
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["BrokenAnswerError", "Endpoint", "FileSlice", "Request", "Response", "Wire"]
 
 _HEAD_BYTES = 64 * 1024
 _BODY_BUFFER_BYTES = 1024 * 1024
 _SEND_BYTES = 2 * 1024 * 1024
+_SEND_LOOKS = 4
 _IDLE_CONNECTIONS = 32
 _LEAST_BYTES_PER_TIMEOUT = 64 * 1024
 _OPEN_CONTENT_BYTES = 64 * 1024 * 1024
 """Of what is held in memory of an answer that did not say how long it is."""
 
-_TRAILERS = 100
-_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
 _BREAK = re.compile(r"[\r\n\x00]")
 _CONTINUE = 100
 _NO_CONTENT = {204, 304}
-
-
-class BrokenAnswerError(ConnectionError):
-    """The other side closed the connection too early, or does not speak HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,8 @@ class Endpoint:
 
     Attributes:
         tls: None for a way that is not encrypted.
-        timeout_seconds: In which something must come or go; 64 KiB of a body.
+        timeout_seconds: In which something must come or go; 64 KiB of a body. What stands still
+            is given up after twice as long at most: a buffer may just have been filled.
     """
 
     host: str
@@ -178,7 +175,9 @@ class Response:
             TimeoutError: It came too slowly.
         """
         if self._left < 0:
-            yield from self._chunked_body() if self._chunked else self._rest()
+            for chunk in chunked(self._connection) if self._chunked else self._connection.rest():
+                self._watch(len(chunk))
+                yield chunk
             self._left = 0
             return
         while self._left:
@@ -203,31 +202,6 @@ class Response:
                 raise BrokenAnswerError("the answer does not end")
             parts.append(bytes(chunk))
         return b"".join(parts)
-
-    def _rest(self) -> Iterator[memoryview]:
-        while chunk := self._connection.receive(_BODY_BUFFER_BYTES):
-            self._watch(len(chunk))
-            yield chunk
-
-    def _chunked_body(self) -> Iterator[memoryview]:
-        while left := self._chunk_size():
-            while left:
-                chunk = self._connection.receive(left)
-                if not chunk:
-                    raise BrokenAnswerError("the connection was closed within the answer")
-                left -= len(chunk)
-                self._watch(len(chunk))
-                yield chunk
-            if self._connection.receive_line():
-                raise BrokenAnswerError("a chunk of the answer is longer than it says")
-        if all(self._connection.receive_line() for _ in range(_TRAILERS)):
-            raise BrokenAnswerError("the answer does not end")
-
-    def _chunk_size(self) -> int:
-        size = self._connection.receive_line().partition(b";")[0].strip()
-        if not _CHUNK_SIZE.fullmatch(size):
-            raise BrokenAnswerError("the answer is not HTTP")
-        return int(size, 16)
 
     def _watch(self, size_bytes: int) -> None:
         now = time.monotonic()
@@ -254,7 +228,9 @@ class _Connection:
                 limit = _timeval(endpoint.timeout_seconds)
                 raw.settimeout(None)
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+                # The kernel waits up to three times until it tells that it sent no more.
+                often = _timeval(endpoint.timeout_seconds / _SEND_LOOKS)
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, often)
                 self._socket = raw
             else:
                 self._socket = endpoint.tls.wrap_socket(raw, server_hostname=endpoint.host)
@@ -313,25 +289,40 @@ class _Connection:
         # What is no letter there stands in no token that a store gave out, and so matches none.
         head = "\r\n".join([*lines, "\r\n"]).encode("latin-1", errors="replace")
         with _timeouts():
-            if isinstance(body, bytes):
-                self._socket.sendall(head + body)
+            if self._encrypted:
+                self._socket.sendall(head + body if isinstance(body, bytes) else head)
             else:
-                self._socket.sendall(head)
+                view = memoryview(head + body if isinstance(body, bytes) else head)
+                self._send_all(len(view), lambda at: self._socket.send(view[at:]))
+            if not isinstance(body, bytes):
                 self._send_file(body)
 
     def _send_file(self, body: FileSlice) -> None:
-        offset, end = body.start, body.start + body.size_bytes
-        while offset < end:
-            count = min(_SEND_BYTES, end - offset)
+        def send(at: int) -> int:
+            offset, count = body.start + at, min(_SEND_BYTES, body.size_bytes - at)
             if self._encrypted:
-                view = self._view()[: end - offset]
+                view = self._view()[:count]
                 count = os.preadv(body.file, [view], offset)
                 self._socket.sendall(view[:count])
             else:
                 count = os.sendfile(self._socket.fileno(), body.file, offset, count)
             if not count:
                 raise BrokenAnswerError("the local file became shorter")
-            offset += count
+            return count
+
+        self._send_all(body.size_bytes, send)
+
+    def _send_all(self, size_bytes: int, send: Callable[[int], int]) -> None:
+        """Send by calls that send some; nothing may go for as long as the timeout, no longer."""
+        sent, went = 0, time.monotonic()
+        while sent < size_bytes:
+            try:
+                sent += send(sent)
+            except BlockingIOError:
+                if time.monotonic() - went >= self.timeout_seconds:
+                    raise
+            else:
+                went = time.monotonic()
 
     def receive_head(self) -> tuple[str, int, dict[str, str]]:
         while (end := self._buffer.find(b"\r\n\r\n", self._start, self._end)) < 0:
@@ -358,6 +349,11 @@ class _Connection:
         flags = 0 if self._encrypted else socket.MSG_WAITALL
         with _timeouts():
             return view[: self._socket.recv_into(view, min(most, len(view)), flags)]
+
+    def rest(self) -> Iterator[memoryview]:
+        """Yield what comes until the other side closes the connection."""
+        while chunk := self.receive(_BODY_BUFFER_BYTES):
+            yield chunk
 
     def receive_line(self) -> bytes:
         while (end := self._buffer.find(b"\r\n", self._start, self._end)) < 0:

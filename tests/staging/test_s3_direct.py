@@ -8,20 +8,18 @@ import subprocess
 import sys
 import textwrap
 import threading
-from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 
 import pytest
 
-from rootcellar.schemas.errors import DigestMismatch, ObjectChanged, StoreError, StoreUnavailable
+from rootcellar.schemas.errors import DigestMismatch, ObjectChanged, StoreUnavailable
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Stores, transfer
 from rootcellar.staging.pipeline import pipelined
 from rootcellar.staging.stores import s3_connection, s3_transfer
 from rootcellar.staging.stores.s3 import S3Store
-from rootcellar.staging.stores.s3_connection import Asked, BucketConnection, _bucket_url
+from rootcellar.staging.stores.s3_connection import BucketConnection, _bucket_url
 from rootcellar.staging.stores.s3_direct import DirectS3Store
 from rootcellar.staging.stores.s3_options import DirectOptions, NotDirectError
 
@@ -175,32 +173,6 @@ def test_a_bucket_elsewhere_is_followed():
     assert connection._follow(response)
     assert "bucket.s3.eu-west-1.amazonaws.com" == connection._host
     assert not connection._follow(response)
-
-
-def test_regions_that_name_each_other_are_given_up(monkeypatch):
-    """The request ends with an error, and does not go to and fro for ever."""
-    asked = []
-
-    class Elsewhere:
-        def __init__(self, endpoint):
-            self.host = endpoint.host
-
-        @contextmanager
-        def exchange(self, _request):
-            asked.append(self.host)
-            assert len(asked) < 10, "to and fro"
-            other = "eu-west-1" if "us-east-1" in self.host else "us-east-1"
-            headers = {"x-amz-bucket-region": other}
-            yield SimpleNamespace(status=301, headers=headers, content=lambda: b"")
-
-    monkeypatch.setattr(s3_connection, "Wire", Elsewhere)
-    url = "https://bucket.s3.us-east-1.amazonaws.com"
-    connection = BucketConnection(url, DirectOptions(), "us-east-1", lambda: None)
-
-    with pytest.raises(StoreError):
-        connection.ask(Asked(method="GET", key="a", uri="raw://a"))
-
-    assert 3 == len(asked)
 
 
 @pytest.mark.parametrize(

@@ -425,3 +425,23 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(play, certificate):
 
 def trusting(certificate):
     return ssl.create_default_context(cafile=certificate)
+
+
+@pytest.mark.parametrize("body", [b"x" * 16_000_000, "a file"], ids=["bytes", "a file"])
+def test_an_upload_that_stalls_is_given_up_soon(play, tmp_path, body):
+    """Nobody takes the bytes: an error after twice the timeout, however often the kernel waits."""
+    release = threading.Event()
+    script, wire = play(lambda _: None, timeout_seconds=1.0)
+    script._receive = lambda _: release.wait(20)
+    path = tmp_path / "big"
+    path.touch()
+    os.truncate(path, 16_000_000)
+    with path.open("rb") as file:
+        sent = FileSlice(file.fileno(), 0, 16_000_000) if body == "a file" else body
+        started = time.monotonic()
+        with pytest.raises(TimeoutError), wire.exchange(Request("PUT", "/", {}, sent)):
+            pass
+        seconds = time.monotonic() - started
+    release.set()
+
+    assert seconds < 2.5
