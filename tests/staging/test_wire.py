@@ -160,15 +160,6 @@ def test_chunks_come_as_they_are_sent(play):
         assert b"hello" == response.content()
 
 
-def test_a_body_without_end_is_not_held_in_memory(play, monkeypatch):
-    """What asks for the whole of it gets an error."""
-    monkeypatch.setattr(wire_module, "_OPEN_CONTENT_BYTES", 1000)
-    _, wire = play(CHUNKED + b"400\r\n" + bytes(1024) + b"\r\n" * 2)
-
-    with pytest.raises(BrokenAnswerError), wire.exchange(GET) as response:
-        response.content()
-
-
 def test_a_body_may_end_with_the_connection(play):
     """As HTTP/1.0 had it."""
     _, wire = play(b"HTTP/1.0 200 OK\r\n\r\nhello")
