@@ -12,6 +12,7 @@ from celery.app import builtins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 assert builtins, "imported for the tasks that Celery gives to every app"
 _CELERYS_OWN = frozenset(_state._on_app_finalizers)
@@ -36,9 +37,11 @@ class Striking:
         """Raise at the step of that number, from 1; not at all if there are fewer."""
         left = step
 
-        def strike(_frame: object, event: str, _: object) -> None:
+        def strike(frame: FrameType, event: str, _: object) -> None:
             nonlocal left
-            if event not in {"call", "c_return"}:
+            # In those two it would be swallowed.
+            is_heard = frame.f_code.co_name not in {"__del__", "_remove"}
+            if event not in {"call", "c_return"} or not is_heard:
                 return
             left -= 1
             if left == 0:

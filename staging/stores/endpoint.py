@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "let_wait", "opened"]
 
+_SEND_LOOKS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -19,7 +21,8 @@ class Endpoint:
 
     Attributes:
         tls: None for a way that is not encrypted.
-        timeout_seconds: In which something must come or go; 64 KiB of a body.
+        timeout_seconds: In which something must come or go; 64 KiB of a body. What stands still
+            is given up after twice as long at most: a buffer may just have been filled.
     """
 
     host: str
@@ -56,7 +59,9 @@ def let_wait(connected: socket.socket, endpoint: Endpoint) -> None:
     limit = _timeval(endpoint.timeout_seconds)
     connected.settimeout(None)
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    # The kernel waits up to three times until it tells that it sent no more.
+    often = _timeval(endpoint.timeout_seconds / _SEND_LOOKS)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, often)
 
 
 def _timeval(seconds: float) -> bytes:

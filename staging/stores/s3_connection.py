@@ -48,6 +48,9 @@ _FIRST_PAUSE_SECONDS = 0.1
 _REDIRECTION = 300
 _ELSEWHERE = {301, 307, 400}
 _NAMESPACE = re.compile(rb"""\A(\s*(?:<\?[^>]*>\s*)?<\w+) xmlns=(?:"[^"]*"|'[^']*')""")
+_FOLLOWED = 2
+"""To so many regions a request goes on: two that name each other have not got the bucket."""
+
 _Taken = TypeVar("_Taken")
 _Item = TypeVar("_Item")
 
@@ -165,7 +168,7 @@ class BucketConnection:
             yield item, request
 
     def _try(self, asked: Asked, take: Callable[[Response, ExitStack], _Taken]) -> _Taken:
-        tried = 0
+        tried = followed = 0
         while True:
             tried += 1
             failed: BaseException | None = None
@@ -175,7 +178,8 @@ class BucketConnection:
                     if response.status < _REDIRECTION:
                         return take(response, attempt)
                     refused = _refused(response, asked.uri)
-                if self._follow(response):
+                if followed < _FOLLOWED and self._follow(response):
+                    followed += 1
                     continue
             except NoCredentialsFoundError as error:
                 raise no_credentials(asked.uri) from error

@@ -8,7 +8,6 @@ proxies, compression.
 from __future__ import annotations
 
 import os
-import re
 import select
 import socket
 import time
@@ -17,11 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.pipeline import cut_off_by
+from rootcellar.staging.stores.chunked import chunked
 from rootcellar.staging.stores.endpoint import Endpoint, let_wait, opened
 from rootcellar.staging.stores.http_head import BrokenAnswerError, encoded_head, parsed_head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rootcellar.staging.stores.http_head import Head
 
@@ -35,8 +35,6 @@ _LEAST_BYTES_PER_TIMEOUT = 64 * 1024
 _OPEN_CONTENT_BYTES = 64 * 1024 * 1024
 """Of what is held in memory of an answer that did not say how long it is."""
 
-_TRAILERS = 100
-_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
 _CONTINUE = 100
 _NO_CONTENT = {204, 304}
 
@@ -185,7 +183,9 @@ class Response:
             TimeoutError: It came too slowly.
         """
         if self._left < 0:
-            yield from self._chunked_body() if self._chunked else self._rest()
+            for chunk in chunked(self._connection) if self._chunked else self._connection.rest():
+                self._watch(len(chunk))
+                yield chunk
             self._left = 0
             return
         while self._left:
@@ -210,31 +210,6 @@ class Response:
                 raise BrokenAnswerError("the answer does not end")
             parts.append(bytes(chunk))
         return b"".join(parts)
-
-    def _rest(self) -> Iterator[memoryview]:
-        while chunk := self._connection.receive(_BODY_BUFFER_BYTES):
-            self._watch(len(chunk))
-            yield chunk
-
-    def _chunked_body(self) -> Iterator[memoryview]:
-        while left := self._chunk_size():
-            while left:
-                chunk = self._connection.receive(left)
-                if not chunk:
-                    raise BrokenAnswerError("the connection was closed within the answer")
-                left -= len(chunk)
-                self._watch(len(chunk))
-                yield chunk
-            if self._connection.receive_line():
-                raise BrokenAnswerError("a chunk of the answer is longer than it says")
-        if all(self._connection.receive_line() for _ in range(_TRAILERS)):
-            raise BrokenAnswerError("the answer does not end")
-
-    def _chunk_size(self) -> int:
-        size = self._connection.receive_line().partition(b";")[0].strip()
-        if not _CHUNK_SIZE.fullmatch(size):
-            raise BrokenAnswerError("the answer is not HTTP")
-        return int(size, 16)
 
     def _watch(self, size_bytes: int) -> None:
         now = time.monotonic()
@@ -301,25 +276,40 @@ class _Connection:
         length = len(body) if isinstance(body, bytes) else body.size_bytes
         head = encoded_head(request.method, request.target, request.headers, length)
         with _timeouts():
-            if isinstance(body, bytes):
-                self._socket.sendall(head + body)
+            if self._encrypted:
+                self._socket.sendall(head + body if isinstance(body, bytes) else head)
             else:
-                self._socket.sendall(head)
+                view = memoryview(head + body if isinstance(body, bytes) else head)
+                self._send_all(len(view), lambda at: self._socket.send(view[at:]))
+            if not isinstance(body, bytes):
                 self._send_file(body)
 
     def _send_file(self, body: FileSlice) -> None:
-        offset, end = body.start, body.start + body.size_bytes
-        while offset < end:
-            count = min(_SEND_BYTES, end - offset)
+        def send(at: int) -> int:
+            offset, count = body.start + at, min(_SEND_BYTES, body.size_bytes - at)
             if self._encrypted:
-                view = self._view()[: end - offset]
+                view = self._view()[:count]
                 count = os.preadv(body.file, [view], offset)
                 self._socket.sendall(view[:count])
             else:
                 count = os.sendfile(self._socket.fileno(), body.file, offset, count)
             if not count:
                 raise BrokenAnswerError("the local file became shorter")
-            offset += count
+            return count
+
+        self._send_all(body.size_bytes, send)
+
+    def _send_all(self, size_bytes: int, send: Callable[[int], int]) -> None:
+        """Send by calls that send some; nothing may go for as long as the timeout, no longer."""
+        sent, went = 0, time.monotonic()
+        while sent < size_bytes:
+            try:
+                sent += send(sent)
+            except BlockingIOError:
+                if time.monotonic() - went >= self.timeout_seconds:
+                    raise
+            else:
+                went = time.monotonic()
 
     def receive_head(self) -> Head:
         while (end := self._buffer.find(b"\r\n\r\n", self._start, self._end)) < 0:
@@ -339,6 +329,11 @@ class _Connection:
         flags = 0 if self._encrypted else socket.MSG_WAITALL
         with _timeouts():
             return view[: self._socket.recv_into(view, min(most, len(view)), flags)]
+
+    def rest(self) -> Iterator[memoryview]:
+        """Yield what comes until the other side closes the connection."""
+        while chunk := self.receive(_BODY_BUFFER_BYTES):
+            yield chunk
 
     def receive_line(self) -> bytes:
         while (end := self._buffer.find(b"\r\n", self._start, self._end)) < 0:

@@ -385,30 +385,3 @@ def test_a_note_keeps_the_whole_record(arguments, queue, code, environment, dige
     head = json.dumps(environment and asdict(environment)).encode()
 
     assert Noted(start, None) == read_note(head, start_text(start))
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_soft_limit_while_a_run_begins_costs_no_row(warm, catalog, striking, tmp_path):
-    """Wherever it strikes, the run that it ends is entered once, as ended."""
-    failed = []
-    for step in range(1, 500):
-        start = a_start()
-        try:
-            with striking(step):
-                warm.begin(start)
-        except striking.error:
-            failed.append(start.uid)
-            warm.finish(replace(its_end(start), state=RunState.FAILED))
-        else:
-            warm.finish(its_end(start))
-            break
-    warm.close()
-
-    entered = [catalog.run(uid) for uid in failed]
-    whole = [run for run in entered if (run.task, run.arguments) == ("t", {"tilt": 30})]
-
-    assert 10 < len(failed)
-    assert {RunState.FAILED} == {run.state for run in entered}
-    assert len(failed) - 3 <= len(whole), "but for the steps before the first of ours"
-    assert {} == warm._kept
-    assert () == Starts(catalog, lambda: tmp_path / "runs").sweep()
