@@ -60,10 +60,9 @@ def read_tokens(text: str) -> list[str | Placeholder]:
 def _literal(text: str, token: str) -> str:
     # Here and not with the other characters, since what follows would take a field for missing.
     if "{" in token or "}" in token:
+        problem = "the template holds a brace that encloses no field"
         remedy = "Write {field} or {field:format}; a URI of ours holds no braces"
-        raise DeclarationError(
-            "the template holds a brace that encloses no field", "", text, remedy
-        )
+        raise DeclarationError(problem, "", text, remedy)
     return token
 
 

@@ -27,7 +27,7 @@ from rootcellar.schemas.templates.template import UriTemplate
         ("raw://{ x}", "is no placeholder"),
         ("raw://{{x}}", "holds a brace that encloses no field"),
         ("raw://{x", "holds a brace that encloses no field"),
-        ("raw://x}", "the template holds '}'"),
+        ("raw://x}", "holds a brace that encloses no field"),
         ("raw://{x:{y}}", "holds a brace that encloses no field"),
         ("raw://a b/{x}", "the template holds ' '.*only ASCII letters, digits"),
         ("raw://a\n/{x}", r"the template holds '\\n'"),
