@@ -29,6 +29,13 @@ __all__ = ["COMMANDS"]
 
 _NOTHING = "Nothing is cached on this host yet."
 _LEAST_DIGITS = 6
+_PRUNED = {
+    "downloads": "unfinished download",
+    "workdirs": "dead run's folder",
+    "sources": "unused note",
+    "quarantined": "quarantined file",
+    "layouts": "older cache",
+}
 
 
 @click.group("cache")
@@ -152,7 +159,7 @@ def verify_all(ctx: click.Context) -> None:
 
 
 @cache.command("evict")
-@click.argument("words", metavar="[DIGEST | URI]...", nargs=-1)
+@click.argument("words", metavar="[DIGEST|URI|PATH]...", nargs=-1)
 @click.option(
     "--to", "to", metavar="SIZE", help="Evict until no more is left, as '20 GB' or '40%'."
 )
@@ -195,7 +202,7 @@ def _amount(ctx: click.Context, text: str, opened: Cache) -> int:
         return amount.of(account.disk_bytes)
 
 
-@cache.command("prune")
+@cache.command("prune", short_help="Remove what nobody needs any more.")
 @common_options
 @click.pass_context
 def prune_all(ctx: click.Context) -> None:
@@ -209,7 +216,9 @@ def prune_all(ctx: click.Context) -> None:
     if project.is_json:
         print_json({"pruned": counts})
         return
-    done = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    done = ", ".join(
+        wording.count(number, _PRUNED[name]) for name, number in counts.items() if number
+    )
     click.echo(f"Pruned: {done}." if done else "There was nothing to prune.")
 
 
@@ -218,7 +227,7 @@ def prune_all(ctx: click.Context) -> None:
 @common_options
 @click.pass_context
 def why(ctx: click.Context, word: str) -> None:
-    """Say why an entry stays: who holds it, or that there is room for it."""
+    """Say why an entry stays: a run holds it, or there is room."""
     project, opened = _opened(ctx)
     found = _named(opened, (word,))
     older = _older(opened, found)
@@ -287,7 +296,8 @@ def _named(opened: Cache, words: Sequence[str]) -> list[Holding]:
         if not meant:
             raise NotInCatalog(
                 f"nothing in the cache is called {word!r}",
-                remedy="`rootcellar cache ls --limit 0` lists all digests and URIs",
+                remedy=f"Name a URI, a path, or at least {_LEAST_DIGITS} digits of a digest; "
+                "`rootcellar cache ls --limit 0` lists all",
             )
         if "://" not in word and len({one.digest for one in meant}) > 1:
             raise InvalidKey(

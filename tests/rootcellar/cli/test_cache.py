@@ -145,3 +145,11 @@ def test_prune_removes_what_nobody_needs(filled, ask, call):
     }
     assert not old.parent.exists()
     assert "nothing to prune" in call("cache", "prune").stdout
+
+
+def test_too_few_digits_of_a_digest(filled, call):
+    """The remedy says how many it takes."""
+    result = call("cache", "why", "ab")
+
+    assert result.exit_code == 1
+    assert "at least 6 digits" in " ".join(result.stderr.split())
