@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import Reject
 
 from rootcellar.deliver import Arrived, about, deliver
-from rootcellar.inputs import Pinned, pin_input, stage
+from rootcellar.inputs import Pinned, check_inputs, pin_input, stage
 from rootcellar.limits import soft_limit_held
 from rootcellar.outputs import OutputDesk, refs_of
 from rootcellar.progress import reporter
@@ -265,7 +265,7 @@ class Attempt:
             InputModified: The body changed an input.
         """
         with self.during("stage out"):
-            session.check_inputs()
+            check_inputs(self._pinned, session)
             desk = self._require_desk()
             if desk.is_empty:
                 return False

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 from rootcellar.deliver import about
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import ArtifactNotFound, RootcellarError
+from rootcellar.schemas.errors import ArtifactNotFound, InputModified, RootcellarError
 from rootcellar.schemas.record import InputRecord, VersionRecord, new_uid
 from rootcellar.schemas.ref import Ref
 from rootcellar.staging.session import Located
 from rootcellar.staging.streaming import StreamedInput, StreamRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rootcellar.catalog.catalog import Catalog
     from rootcellar.schemas.binding import BoundInput, Wanted
     from rootcellar.staging.session import StagedFile, StagingSession
 
-__all__ = ["Pinned", "pin_input", "stage"]
+__all__ = ["Pinned", "check_inputs", "pin_input", "stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +215,18 @@ def _absent(bound: BoundInput, ordinal: int, wanted: Wanted) -> Pinned:
         f"Run the task that makes {artifact.type_name} or push the file; "
         "a task that can do without annotates the parameter as … | None",
     )
+
+
+def check_inputs(pinned: Sequence[Pinned], session: StagingSession) -> None:
+    """Refuse what a body did to its inputs.
+
+    Raises:
+        InputModified: It changed some. The first is named.
+    """
+    try:
+        session.check_inputs()
+    except InputModified as error:
+        for one in pinned:
+            if one.located is not None and one.located.uri == error.uri:
+                raise about(error, one.wanted.artifact) from error
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import sys
 import threading
 import time
@@ -24,6 +25,9 @@ _FIRST_LINE_SECONDS = 5.0
 _LINE_SECONDS = 30.0
 _TICK_SECONDS = 0.5
 _MEMORY_SECONDS = 10.0
+
+_UID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{4}([0-9a-f]{8})")
+"""A uid, whose end tells it from others, as tables of the command line show it."""
 
 _log = logging.getLogger("rootcellar.progress")
 
@@ -92,6 +96,9 @@ class _Transfer:
         self.total_bytes = max(0, (self.total_bytes or 0) + size_bytes)
 
     def line(self, now: float) -> str:
+        return f"{self.label}: {self.amounts(now)}"
+
+    def amounts(self, now: float) -> str:
         seconds = now - self.began
         rate = self.rate
         parts = [f"{_size(self.done_bytes)} in {_span(seconds)}", f"{_size(rate)}/s"]
@@ -101,7 +108,7 @@ class _Transfer:
                 parts[0] += f" ({100 * self.done_bytes // self.total_bytes}%)"
             if rate > 0 and self.total_bytes > self.done_bytes:
                 parts.append(f"{_span((self.total_bytes - self.done_bytes) / rate)} left")
-        return f"{self.label}: {', '.join(parts)}"
+        return ", ".join(parts)
 
 
 class _Silent:
@@ -188,12 +195,18 @@ class _Bar:
             transfer = self._transfer
             if transfer is None:
                 return
-            transfer.done_bytes += bytes
-            if self._drawn is None and self._clock() - transfer.began >= _BAR_SECONDS:
+            now = self._clock()
+            transfer.advance(bytes, now)
+            if self._drawn is None and now - transfer.began >= _BAR_SECONDS:
                 self._drawn = self._draw(transfer)
             if self._drawn is not None:
                 progress, task = self._drawn
-                progress.update(task, completed=transfer.done_bytes, total=transfer.total_bytes)
+                progress.update(
+                    task,
+                    completed=transfer.done_bytes,
+                    total=transfer.total_bytes,
+                    amounts=transfer.amounts(now),
+                )
 
     def expect(self, bytes: int) -> None:  # noqa: A002  the protocol's word
         with self._mutex:
@@ -209,28 +222,25 @@ class _Bar:
     def _draw(self, transfer: _Transfer) -> tuple[Progress, TaskID]:
         from rich.console import Console  # noqa: PLC0415  only who sees a bar pays for it
         from rich.markup import escape  # noqa: PLC0415
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+        from rich.table import Column  # noqa: PLC0415
 
+        # One line of a narrow terminal: the bar gives way first, then the name.
         progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            TextColumn(
+                "{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")
+            ),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[amounts]}", table_column=Column(no_wrap=True)),
             console=Console(file=sys.stderr),
             transient=True,
             get_time=self._clock,
+            expand=True,
         )
         progress.start()
         # An artifact prints with brackets, which rich would read as markup.
-        return progress, progress.add_task(escape(transfer.label), total=transfer.total_bytes)
+        label = escape(_UID.sub(r"\1", transfer.label))
+        return progress, progress.add_task(label, total=transfer.total_bytes, amounts="")
 
 
 def _size(count: float) -> str:

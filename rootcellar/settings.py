@@ -15,15 +15,19 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.errors import SettingsError
+from rootcellar.schemas.shown import shown
 
 __all__ = ["Settings", "StoreSettings", "find_settings_file"]
 
 _FILE = "rootcellar.toml"
 _PYPROJECT = "pyproject.toml"
-_FILE_VARIABLE = "ROOTCELLAR_SETTINGS_FILE"
+_PREFIX = "ROOTCELLAR_"
+_FILE_VARIABLE = f"{_PREFIX}SETTINGS_FILE"
+_MAY_HOLD_SECRETS = frozenset({"stores", "catalog"})
 
 
 class StoreSettings(BaseModel):
@@ -123,7 +127,7 @@ class Settings(BaseSettings):
         registry: Where the command line finds the types, as `package.module:name`.
         prefetch: Whether a worker brings the inputs of messages it has reserved into the cache
             while other tasks run.
-        prefetch_bytes: At most so much for tasks that have not begun.
+        prefetch_bytes: At most so much for tasks that have not begun: bytes, or `8 GiB`.
         progress: `auto` is a bar on a terminal and a log line elsewhere.
         git_commit: For images without a repository: the commit the code was built from, with
             `-dirty` at the end if the tree differed from it.
@@ -131,7 +135,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="ROOTCELLAR_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
     )
 
     home: Path = Path(".rootcellar")
@@ -166,6 +170,17 @@ class Settings(BaseSettings):
                 raise ValueError(msg)
         return stores
 
+    @field_validator("prefetch_bytes", mode="before")
+    @classmethod
+    def _spelled_bytes(cls, amount: object) -> object:
+        if not isinstance(amount, str):
+            return amount
+        parsed = Amount.parse(amount)
+        if parsed.share is not None:
+            msg = f"not a number of bytes: {amount!r}; write '8 GiB' or '500 MB'"
+            raise ValueError(msg)
+        return parsed.size_bytes
+
     @field_validator("cache_budget", "cache_floor", mode="before")
     @classmethod
     def _known_amounts(cls, amount: object) -> object:
@@ -196,11 +211,11 @@ class Settings(BaseSettings):
         try:
             return cls(**given)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
+            raise _wrong(error) from error
+        except UnreadableVariable as error:
             raise SettingsError(
-                f"the setting {name!r}: {first['msg']}",
-                remedy="See the settings page of the documentation, or `rootcellar config`",
+                f"one of the variables {_PREFIX}STORES and {_PREFIX}ALLOWED_PROTOCOLS is no JSON",
+                remedy='Write it as in ROOTCELLAR_STORES=\'{"raw": "s3://bucket/raw"}\'',
             ) from error
 
     @model_validator(mode="after")
@@ -248,6 +263,25 @@ class Settings(BaseSettings):
             "ROOTCELLAR_GIT_COMMIT": self.git_commit,
             "ROOTCELLAR_IMAGE": self.image,
         }
+
+
+def _wrong(error: ValidationError) -> SettingsError:
+    """Say in one sentence what pydantic found first, and where that setting is made."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    name, top = ".".join(str(part) for part in first["loc"]), str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        names = ", ".join(Settings.model_fields)
+        problem = f"there is no setting {name!r}"
+        return SettingsError(problem, remedy=f"Correct or remove it; the settings are {names}")
+    # What our own checks say holds the value, if it may be shown.
+    is_ours = first["type"] == "value_error"
+    said = first["msg"].removeprefix("Value error, ")
+    said = said if is_ours else f"{said[:1].lower()}{said[1:]}"
+    given = "" if is_ours or top in _MAY_HOLD_SECRETS else f", not {shown(first['input'])}"
+    return SettingsError(
+        f"the setting {name!r}: {said}{given}",
+        remedy=f"Correct it in {_FILE}, or in the variable {_PREFIX}{top.upper()} if that is set",
+    )
 
 
 def _file_table() -> dict[str, Any]:

@@ -150,17 +150,20 @@ class OutgoingFolder:
         self._tried = False
         self._pin: Pin | None = None
         self._seconds = 0.0
+        self._began: float | None = None
         self._address_of_folder = address
 
     def handover(self) -> Handover:
         """Return what takes members while the body runs; begun when first asked for."""
         if self._handover is None:
+            self._began = time.monotonic()
             self._handover = Handover(self._upload, self._address_of_folder)
         return self._handover
 
     def transfer(self) -> None:
         """Check and transfer it, visible to nobody."""
-        started = time.monotonic()
+        # What was handed over went meanwhile; a rate over the rest alone would be far too high.
+        started = time.monotonic() if self._began is None else self._began
         if self._handover is not None:
             self._handover.finish()
         names = check_written(self.output)

@@ -174,7 +174,7 @@ def _unreadable(output: Output, name: str) -> ContentError:
         f"it cannot be read, or is gone{_member(name)}",
         output.artifact,
         output.uri,
-        "Leave the right to read what was written to the user that runs the task",
+        "Write it first, and leave the right to read it to the user that runs the task",
     )
 
 

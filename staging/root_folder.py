@@ -20,7 +20,7 @@ LAYOUT = "v2"
 AREAS = ("cas", "sources", "locks", "tmp", "work", "spare", "away", "ended", "quarantine")
 REMEDY = (
     "Set cache_dir (ROOTCELLAR_CACHE_DIR) to a folder of this user's own with free space, on a "
-    "local disk"
+    "local disk; `rootcellar config` shows where it is now"
 )
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _TAG = (

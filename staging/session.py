@@ -109,6 +109,7 @@ class StagingSession:
         self._link_local = link_local
         self._publication = Publication(stores, progress)
         self._is_left_open = False
+        self._uris: dict[Path, str] = {}
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
@@ -200,7 +201,9 @@ class StagingSession:
             CacheFull: Other runs held too much of the cache for too long.
             CacheUnusable: It is larger than the cache's budget, for instance.
         """
-        return until_placed(lambda: self._stage_in(located, argument, name, ordinal, expected))
+        staged = until_placed(lambda: self._stage_in(located, argument, name, ordinal, expected))
+        self._uris[staged.path] = located.uri
+        return staged
 
     def _stage_in(
         self, located: Located, argument: str, name: str, ordinal: int, expected: Digest | None
@@ -278,20 +281,25 @@ class StagingSession:
         """Drop from the cache what the body changed of its inputs.
 
         Raises:
-            InputModified: It changed some.
+            InputModified: It changed some. Its URI is that of the first.
         """
         modified = self._workdir.modified_inputs()
         for placed in modified:
             # Not for a copy, nor for what took the place of a link: the entry is as it was.
             if self._cache.entries.is_at(placed.digest, placed.path):
                 self._cache.forget(placed.digest)
-        arguments = {placed.argument for placed in modified}
+        changed = {placed.path: placed.argument for placed in modified}
         if "_linked" in self.__dict__:
-            arguments |= {linked.argument for linked in self._linked.modified()}
-        if arguments:
+            changed |= {linked.path: linked.argument for linked in self._linked.modified()}
+        if changed:
+            first = next(iter(changed))
             raise InputModified(
-                f"the body changed files of its inputs: {', '.join(sorted(arguments))}",
-                remedy="Copy an input into the temporary folder before changing it",
+                f"the body changed files of its inputs: {', '.join(sorted({*changed.values()}))}",
+                "",
+                next(
+                    (self._uris[path] for path in (first, *first.parents) if path in self._uris), ""
+                ),
+                "Copy an input before changing it, as into a folder of tempfile.mkdtemp()",
             )
 
     def handover(self, output: Output) -> Handover:

@@ -29,6 +29,13 @@ __all__ = ["COMMANDS"]
 
 _NOTHING = "Nothing is cached on this host yet."
 _LEAST_DIGITS = 6
+_PRUNED = {
+    "downloads": "unfinished download",
+    "workdirs": "dead run's folder",
+    "sources": "unused note",
+    "quarantined": "quarantined file",
+    "layouts": "older cache",
+}
 
 
 @click.group("cache")
@@ -46,7 +53,7 @@ def cache() -> None:
 @click.pass_context
 def ls(ctx: click.Context, *, limit: int) -> None:
     """List entries, the last released first."""
-    project, opened = _opened(ctx)
+    project, opened = _opened(ctx, entries=[], quarantined=[])
     found = sorted(holdings(opened), key=lambda one: one.released_at, reverse=True)
     shown = found[: limit or None]
     bad = opened.quarantine.listed()
@@ -102,7 +109,7 @@ def _holders(one: Holding) -> str:
 @click.pass_context
 def show_usage(ctx: click.Context) -> None:
     """Show how much is used, by what, and how much is left."""
-    project, opened = _opened(ctx)
+    project, opened = _opened(ctx, entries=0, used_bytes=0)
     found = usage(opened)
     if project.is_json:
         print_json({"folder": str(project.settings.cache_folder), **asdict(found)})
@@ -137,7 +144,7 @@ def show_usage(ctx: click.Context) -> None:
 @click.pass_context
 def verify_all(ctx: click.Context) -> None:
     """Read every entry again. Ends with 1 if one was bad; it is in quarantine then."""
-    project, opened = _opened(ctx)
+    project, opened = _opened(ctx, entries=0, size_bytes=0, bad=[])
     found = verify(opened)
     if project.is_json:
         print_json({"entries": found.entries, "size_bytes": found.size_bytes, "bad": found.bad})
@@ -152,7 +159,7 @@ def verify_all(ctx: click.Context) -> None:
 
 
 @cache.command("evict")
-@click.argument("words", metavar="[DIGEST | URI]...", nargs=-1)
+@click.argument("words", metavar="[DIGEST|URI|PATH]...", nargs=-1)
 @click.option(
     "--to", "to", metavar="SIZE", help="Evict until no more is left, as '20 GB' or '40%'."
 )
@@ -167,7 +174,7 @@ def evict(ctx: click.Context, words: tuple[str, ...], *, to: str | None, is_all:
     """
     if sum(map(bool, (words, to, is_all))) != 1:
         raise click.UsageError("Name entries, or give one of --to and --all.", ctx)
-    project, opened = _opened(ctx)
+    project, opened = _opened(ctx, *words, freed_bytes=0, kept=[])
     kept: list[Holding] = []
     if words:
         freed = 0
@@ -195,7 +202,7 @@ def _amount(ctx: click.Context, text: str, opened: Cache) -> int:
         return amount.of(account.disk_bytes)
 
 
-@cache.command("prune")
+@cache.command("prune", short_help="Remove what nobody needs any more.")
 @common_options
 @click.pass_context
 def prune_all(ctx: click.Context) -> None:
@@ -203,13 +210,15 @@ def prune_all(ctx: click.Context) -> None:
 
     Runs whose processes died are marked lost.
     """
-    project, opened = _opened(ctx)
+    project, opened = _opened(ctx, pruned={})
     lost = (lambda uid: project.catalog.mark_lost([uid])) if project.is_recorded else None
     counts = prune(opened, lost).counts
     if project.is_json:
         print_json({"pruned": counts})
         return
-    done = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    done = ", ".join(
+        wording.count(number, _PRUNED[name]) for name, number in counts.items() if number
+    )
     click.echo(f"Pruned: {done}." if done else "There was nothing to prune.")
 
 
@@ -218,8 +227,8 @@ def prune_all(ctx: click.Context) -> None:
 @common_options
 @click.pass_context
 def why(ctx: click.Context, word: str) -> None:
-    """Say why an entry stays: who holds it, or that there is room for it."""
-    project, opened = _opened(ctx)
+    """Say why an entry stays: a run holds it, or there is room."""
+    project, opened = _opened(ctx, word)
     found = _named(opened, (word,))
     older = _older(opened, found)
     if project.is_json:
@@ -285,16 +294,21 @@ def _named(opened: Cache, words: Sequence[str]) -> list[Holding]:
     for word in words:
         meant = [one for one in everything if _is_meant(one, word, opened)]
         if not meant:
-            raise NotInCatalog(
-                f"nothing in the cache is called {word!r}",
-                remedy="`rootcellar cache ls --limit 0` lists all digests and URIs",
-            )
+            raise _unknown(word)
         if "://" not in word and len({one.digest for one in meant}) > 1:
             raise InvalidKey(
                 f"{word!r} is the beginning of several digests", remedy="Give more of it"
             )
         found += meant
     return found
+
+
+def _unknown(word: str) -> NotInCatalog:
+    return NotInCatalog(
+        f"nothing in the cache is called {word!r}",
+        remedy=f"Name a URI, a path, or at least {_LEAST_DIGITS} digits of a digest; "
+        "`rootcellar cache ls --limit 0` lists all",
+    )
 
 
 def _is_meant(one: Holding, word: str, opened: Cache) -> bool:
@@ -308,11 +322,18 @@ def _is_meant(one: Holding, word: str, opened: Cache) -> bool:
     return len(digits) >= _LEAST_DIGITS and one.digest.hex.startswith(digits)
 
 
-def _opened(ctx: click.Context) -> tuple[Project, Cache]:
+def _opened(ctx: click.Context, *words: str, **nothing: Any) -> tuple[Project, Cache]:
+    """Return the cache, or end the command with `nothing` as its document if there is none.
+
+    Raises:
+        NotInCatalog: There is none, and `words` name something in it.
+    """
     project = Project(ctx)
     if not project.settings.cache_folder.exists():  # asking makes no folder
+        if words:
+            raise _unknown(words[0])
         if project.is_json:
-            print_json({"entries": [], "used_bytes": 0})
+            print_json(nothing)
         else:
             click.echo(_NOTHING)
         ctx.exit(0)

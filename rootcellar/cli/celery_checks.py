@@ -99,8 +99,9 @@ def _prefetch(app: Any) -> Check:
     return Check(
         "prefetch",
         "note",
-        f"workers take {held}; those wait behind a long run while others idle",
-        "Set worker_prefetch_multiplier = 1",
+        f"workers take {held}; those wait behind a long run while others idle, but their inputs "
+        "come meanwhile, unless the setting prefetch is off",
+        "Set worker_prefetch_multiplier = 1 for long runs, 2 where all workers are busy anyway",
     )
 
 

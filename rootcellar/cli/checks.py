@@ -13,6 +13,7 @@ from rootcellar.cli import wording
 from rootcellar.cli.celery_checks import written_stores
 from rootcellar.cli.check import Check
 from rootcellar.runtime import stores_of
+from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.errors import AccessDenied, CatalogError, RootcellarError
 from rootcellar.schemas.mounts import network_file_system
 from rootcellar.settings import find_settings_file
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rootcellar.cli.project import Project
+    from rootcellar.settings import Settings
     from rootcellar.staging.stores import Stores
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _LEAST_FREE_BYTES = 1_000_000_000
+_LEAST_BUDGET_BYTES = 10_000_000
 _EXTRAS = {
     "s3": ("s3fs",),
     "postgres": ("psycopg",),
@@ -136,14 +139,23 @@ def check_cache(project: Project) -> Iterator[Check]:
     if not links:
         problem = "hard links do not work, so that inputs are copied"
         yield Check("cache disk", "problem", problem, remedy)
-    free = shutil.disk_usage(_existing(folder)).free
-    if free < _LEAST_FREE_BYTES:
-        problem = f"only {wording.size(free)} are free"
-        yield Check(
-            "cache space", "problem", problem, "Free space, or set cache_dir to a larger disk"
-        )
-    else:
-        yield Check("cache space", "ok", f"{wording.size(free)} free")
+    yield _cache_space(project.settings)
+
+
+def _cache_space(settings: Settings) -> Check:
+    """Check that downloads find room: above the floor, and in the budget."""
+    disk = shutil.disk_usage(_existing(settings.cache_folder))
+    budget = Amount.parse(settings.cache_budget).of(disk.total)
+    floor = Amount.parse(settings.cache_floor).of(disk.total)
+    said = f"{wording.size(disk.free)} free"
+    if disk.free < max(floor, _LEAST_FREE_BYTES):
+        kept = f", of which cache_floor keeps {wording.size(floor)}" if floor else ""
+        remedy = "Free space, set cache_dir to a larger disk, or cache_floor to less"
+        return Check("cache space", "problem", f"only {said}{kept}", remedy)
+    if budget < _LEAST_BUDGET_BYTES:
+        problem = f"the budget is {wording.size(budget)}, and a larger input is refused"
+        return Check("cache space", "problem", problem, "Set cache_budget to more")
+    return Check("cache space", "ok", f"{said}, budget {wording.size(budget)}")
 
 
 def _links_work(folder: Path) -> bool:

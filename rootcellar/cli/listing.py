@@ -183,7 +183,7 @@ def _print_versions(shown: list[Version], note: str) -> None:
 def _more(found: list[Any], shown: list[Any]) -> str:
     if len(found) == len(shown):
         return ""
-    return f"The first {len(shown)} of more; --limit 0 lists all."
+    return f"There are more than these {len(shown)}; --limit 0 lists all."
 
 
 def _since(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from rootcellar.testing.connection import Connection
 from rootcellar.testing.exchange import Exchange
-from rootcellar.testing.faults import ActionFailed, Match
+from rootcellar.testing.faults import ActionFailed, Fault, Match
 from rootcellar.testing.rules import Rules, always, at_random
 from rootcellar.testing.wire import HttpError, LineClosed, read_head
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from rootcellar.testing.faults import Fault
     from rootcellar.testing.proxied import ProxiedRequest
 
 __all__ = ["FaultProxy"]
@@ -98,7 +97,12 @@ class FaultProxy:
             fault: What.
             when: Which requests; `nth` of them is the first.
             times: How many in a row, or all if None.
+
+        Raises:
+            TypeError: It is no fault, or no match.
+            ValueError: `times` is less than 1.
         """
+        _check([fault], when, times)
         self._rules.add(when, times, always(fault))
 
     def scatter(
@@ -121,7 +125,12 @@ class FaultProxy:
             seed: Of the choice.
             when: Which requests.
             times: How many in all.
+
+        Raises:
+            TypeError: One is no fault, or `when` is no match.
+            ValueError: `times` is less than 1.
         """
+        _check(faults, when, times)
         self._rules.add(when, times, at_random(faults, rate, seed))
 
     def clear(self) -> None:
@@ -199,3 +208,17 @@ class FaultProxy:
             return exchange.run(self._connect)
         finally:
             exchange.ended = True
+
+
+def _check(faults: Sequence[object], when: object, times: int | None) -> None:
+    """Refuse now what would only fail, or never match, in the proxy's thread."""
+    wrong = next((one for one in faults if not isinstance(one, Fault)), None)
+    if wrong is not None:
+        msg = f"not a fault: {wrong!r}; make one as with Fault.status(503)"
+        raise TypeError(msg)
+    if not isinstance(when, Match):
+        msg = f"not a match: {when!r}; write when=Match(method='GET')"
+        raise TypeError(msg)
+    if times is not None and times < 1:
+        msg = f"a fault is done at least once, not {times} times; None is always"
+        raise ValueError(msg)

@@ -79,6 +79,9 @@ class Fault:
             status: Of HTTP.
             code: Of S3, such as `SlowDown`; if empty, one that goes with the status.
         """
+        if not 100 <= status <= 999:  # noqa: PLR2004 - three digits, as HTTP has it
+            msg = f"not a status of HTTP: {status}"
+            raise ValueError(msg)
         code = code or _CODES.get(status, "InternalError")
         return cls(name=f"status {status} {code}", answer=(status, code))
 
@@ -231,6 +234,9 @@ class Match:
     def __post_init__(self) -> None:
         if self.nth < 1:
             msg = f"the first request is number 1, not {self.nth}"
+            raise ValueError(msg)
+        if self.method != self.method.upper():
+            msg = f"methods are written in capitals: {self.method!r} matches none"
             raise ValueError(msg)
 
     def fits(self, request: ProxiedRequest) -> bool:

@@ -53,11 +53,17 @@ def read_tokens(text: str) -> list[str | Placeholder]:
     if not _SCHEME.match(text):
         problem = "the template does not begin with a scheme in literal lower-case text"
         raise DeclarationError(problem, "", text, "Begin with the name of a store, as in raw://")
-    return [
-        _placeholder(text, token) if token.startswith("{") else token
-        for token in _PLACEHOLDER.split(text)
-        if token
-    ]
+    tokens = [token for token in _PLACEHOLDER.split(text) if token]
+    return [_placeholder(text, one) if one[0] == "{" else _literal(text, one) for one in tokens]
+
+
+def _literal(text: str, token: str) -> str:
+    # Here and not with the other characters, since what follows would take a field for missing.
+    if "{" in token or "}" in token:
+        problem = "the template holds a brace that encloses no field"
+        remedy = "Write {field} or {field:format}; a URI of ours holds no braces"
+        raise DeclarationError(problem, "", text, remedy)
+    return token
 
 
 def _placeholder(text: str, token: str) -> Placeholder:

@@ -225,6 +225,8 @@ def test_inputs_are_read_only(project):
     error = careless.apply(args=[1]).result
 
     assert isinstance(error, InputModified)
+    assert error.artifact == "Words(page=1)"
+    assert error.uri == Words(page=1).uri
     assert project.app.task(as_text).apply(args=[1]).get() == "a b"
 
 

@@ -178,8 +178,24 @@ def test_bar(clock, lines, open_terminal):
     drawn = terminal.getvalue()
 
     assert "weather[3]" in drawn
-    assert "1.0/2.0 kB" in drawn
+    assert "1.0 kB of 2.0 kB (50%)" in drawn
     assert lines() == []
+
+
+def test_a_bar_says_what_a_line_says(clock, open_terminal, monkeypatch):
+    """With the rate of late and the time left, in one line of 80 columns; a uid by its end."""
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = open_terminal()
+    progress = reporter("bar", clock)
+    progress.start("pull[01a20553-8a6f-7678-b0ec-21a0e3b9a83c]: staging in", 100_000_000)
+    for _ in range(4):
+        clock.now += 1
+        progress.advance(10_000_000)
+    progress.finish()
+    drawn = terminal.getvalue()
+
+    assert "pull[e3b9a83c]: staging in" in drawn
+    assert "40.0 MB of 100 MB (40%), 10.0 MB/s, 6.0 s left" in drawn
 
 
 def test_auto_without_a_terminal(clock, lines, monkeypatch):
@@ -236,7 +252,7 @@ def test_threads(clock, lines, open_terminal, mode):
     if mode == "log":
         assert lines()[1:] == ["x: 80.0 kB in 6.0 s, 13.3 kB/s"]
     else:
-        assert "80.0/80.0 kB" in terminal.getvalue()
+        assert "80.0 kB of 80.0 kB (100%)" in terminal.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,43 @@ def test_wrong_settings(given, named):
         Settings.read(**given)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"digest": "md5"}, "'digest': input should be 'sha256' or 'blake3', not 'md5'"),
+        ({"prefetch": True}, "'prefetch': input should be 'on' or 'off', not True"),
+        ({"cache_budget": "20 XB"}, "'cache_budget': not an amount of disk: '20 XB'"),
+        ({"prefetch_bytes": "50%"}, "'prefetch_bytes': not a number of bytes: '50%'"),
+        ({"cach_dir": "x"}, "there is no setting 'cach_dir'"),
+    ],
+)
+def test_wrong_settings_are_explained(given, said):
+    """The error says what was given, what may be, and where the setting is made."""
+    with pytest.raises(SettingsError) as raised:
+        Settings.read(**given)
+
+    assert said in str(raised.value)
+    assert "Correct" in raised.value.remedy
+    assert "Value error" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["STORES", "ALLOWED_PROTOCOLS"])
+def test_a_variable_that_is_no_json(monkeypatch, name):
+    """It is an error of ours, which names the variables and not their content."""
+    monkeypatch.setenv(f"ROOTCELLAR_{name}", "[hidden")
+
+    with pytest.raises(SettingsError, match=f"ROOTCELLAR_{name}") as raised:
+        Settings.read()
+
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["8 GiB", "8589934592", 8589934592])
+def test_bytes_to_prefetch_are_spelled_as_other_amounts(text):
+    """A number, or as people write it."""
+    assert Settings.read(prefetch_bytes=text).prefetch_bytes == 8 * 1024**3
+
+
 def test_wrong_settings_hide_their_values():
     """The error does not repeat what may be a secret."""
     with pytest.raises(SettingsError) as raised:

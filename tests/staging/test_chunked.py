@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from rootcellar.staging.stores.chunked import BrokenAnswerError, chunked
+from rootcellar.staging.stores.chunked import chunked
+from rootcellar.staging.stores.http_head import BrokenAnswerError
 
 
 class Received(io.BytesIO):

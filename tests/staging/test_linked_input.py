@@ -248,9 +248,10 @@ def test_linked_always(folder_stores, cache, tmp_path):
         staged = run.stage_in(run.locate("raw://a", "file"), argument="weather", name="a")
         staged.path.write_bytes(b"CONTENT")
 
-        with pytest.raises(InputModified, match="weather"):
+        with pytest.raises(InputModified, match="weather") as caught:
             run.check_inputs()
 
+    assert caught.value.uri == "raw://a"
     assert store.stat("a").size_bytes == 7
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 from attempt_run import JOURNAL, Run, content_of, keys, manifest_of
@@ -14,7 +15,7 @@ from rootcellar.schemas.errors import (
     ContentError,
     StoreUnavailable,
 )
-from rootcellar.staging import handover
+from rootcellar.staging import handover, outgoing
 from rootcellar.staging.folder_input import pin_of_folder
 from rootcellar.staging.folder_upload import FolderUpload
 
@@ -53,6 +54,16 @@ def test_what_is_added_is_published_with_the_rest(run, stores):
     assert (published.members, published.size_bytes, published.transferred_bytes) == (4, 15, 15)
     assert run.checked == ["a", "b/c", "b/d"]
     assert not [key for key in keys(stores) if JOURNAL in key]
+
+
+def test_the_time_of_what_is_added_counts(local_run, monkeypatch):
+    """Members went while the body ran, so a rate over the end alone would be none."""
+    now = [0.0]
+    monkeypatch.setattr(outgoing, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    local_run.add(local_run.write("a", b"one"))
+    now[0] = 100.0
+
+    assert local_run.publish().seconds == 100.0
 
 
 def test_what_is_added_frees_the_disk(local_run, wait_until):

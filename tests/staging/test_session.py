@@ -220,8 +220,9 @@ def test_a_changed_input_is_reported_and_dropped(start, publish, cache):
         staged.path.chmod(0o644)
         staged.path.write_bytes(b"CONTENT")
 
-        with pytest.raises(InputModified, match="weather"):
+        with pytest.raises(InputModified, match="weather") as caught:
             session.check_inputs()
+        assert caught.value.uri == "raw://a"
 
     with start() as session:
         staged = session.stage_in(located(published), argument="weather", name="a")

@@ -31,6 +31,12 @@ def test_asking_makes_no_cache(call, ask, project):
     """Before anything was cached there is nothing to list, and it stays so."""
     assert [] == ask("cache", "ls")["entries"]
     assert "Nothing is cached" in call("cache", "usage").stdout
+    assert 0 == ask("cache", "usage")["entries"]
+    assert [] == ask("cache", "verify")["bad"]
+    assert 0 == ask("cache", "evict", "--all")["freed_bytes"]
+    assert {} == ask("cache", "prune")["pruned"]
+    for command in ("why", "evict"):
+        assert 1 == call("cache", command, "raw://weather/03.dat").exit_code
     assert not (project / ".rootcellar").exists()
 
 
@@ -145,3 +151,11 @@ def test_prune_removes_what_nobody_needs(filled, ask, call):
     }
     assert not old.parent.exists()
     assert "nothing to prune" in call("cache", "prune").stdout
+
+
+def test_too_few_digits_of_a_digest(filled, call):
+    """The remedy says how many it takes."""
+    result = call("cache", "why", "ab")
+
+    assert result.exit_code == 1
+    assert "at least 6 digits" in " ".join(result.stderr.split())

@@ -19,7 +19,7 @@ SAFE = (
 )
 HASTY = "@app.task(name='hasty', shared=False, acks_late=False)\ndef hasty(): pass\n"
 ODD = "@app.task(name='odd', shared=False)\ndef odd(weather: 'Nowhere'): pass\n"
-FULL = SimpleNamespace(disk_usage=lambda path: SimpleNamespace(free=10**8))
+FULL = SimpleNamespace(disk_usage=lambda path: SimpleNamespace(free=10**8, total=10**12))
 
 
 def states(result) -> dict[str, str]:
@@ -214,6 +214,23 @@ def test_cache_on_an_unfit_disk(
     result = call("doctor", "--json")
 
     assert (states(result)[check], result.exit_code) == ("problem", 1)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ROOTCELLAR_CACHE_FLOOR", "100%", "cache_floor keeps"),
+        ("ROOTCELLAR_CACHE_BUDGET", "12", "the budget is 12 B"),
+    ],
+)
+def test_cache_whose_settings_leave_no_room(
+    project: Path, call, variable: str, value: str, said: str
+) -> None:
+    """Room that the settings keep from downloads is none, however much is free."""
+    result = call("doctor", "--json", **{variable: value})
+
+    assert said in finding(result, "cache space")["detail"]
+    assert result.exit_code == 1
 
 
 def test_cache_that_others_may_write(filled: Path, call) -> None:

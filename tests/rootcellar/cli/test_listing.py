@@ -100,7 +100,7 @@ def test_ls_limit_says_that_there_is_more(ask, call, filled: Path) -> None:
     found = ask("ls", "--limit", 2)
 
     assert (len(found["versions"]), found["more"]) == (2, True)
-    assert "The first 2 of more" in call("ls", "--limit", 2).stdout
+    assert "more than these 2" in call("ls", "--limit", 2).stdout
     assert ask("ls", "--limit", 0)["more"] is False
 
 

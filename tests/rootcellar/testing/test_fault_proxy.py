@@ -362,3 +362,20 @@ def test_clearing_lets_go_of_a_full_line(proxy):
     while not held.ended:
         assert time.monotonic() < end
     assert () == proxy.requests
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda proxy: proxy.add(503), "not a fault: 503"),
+        (lambda proxy: proxy.add(Fault.reset(), when="GET"), "not a match: 'GET'"),
+        (lambda proxy: proxy.add(Fault.reset(), times=0), "not 0 times"),
+        (lambda proxy: proxy.scatter([503], rate=1, seed=1), "not a fault: 503"),
+        (lambda _: Match(method="get"), "'get' matches none"),
+        (lambda _: Fault.status(42), "not a status of HTTP: 42"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(proxy, wrong, said):
+    """At once, and not in a thread of the proxy."""
+    with pytest.raises((TypeError, ValueError), match=said):
+        wrong(proxy)

@@ -25,10 +25,10 @@ from rootcellar.schemas.templates.template import UriTemplate
         ("raw://{}", "'{}' is no placeholder"),
         ("raw://{0}", "'{0}' is no placeholder"),
         ("raw://{ x}", "is no placeholder"),
-        ("raw://{{x}}", "the template holds '{'"),
-        ("raw://{x", "the template holds '{'"),
-        ("raw://x}", "the template holds '}'"),
-        ("raw://{x:{y}}", "the template holds '{'"),
+        ("raw://{{x}}", "holds a brace that encloses no field"),
+        ("raw://{x", "holds a brace that encloses no field"),
+        ("raw://x}", "holds a brace that encloses no field"),
+        ("raw://{x:{y}}", "holds a brace that encloses no field"),
         ("raw://a b/{x}", "the template holds ' '.*only ASCII letters, digits"),
         ("raw://a\n/{x}", r"the template holds '\\n'"),
         ("raw://a\0/{x}", "the template holds NUL"),
@@ -65,6 +65,15 @@ def test_other_texts_are_refused(text, message):
 
     assert text == caught.value.uri
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ["raw://a/{x", "raw://a/x}", "raw://a/{x/{y}"])
+def test_a_brace_too_few_is_not_taken_for_a_field_too_few(text):
+    """The error speaks of the brace, also where the field is declared."""
+    with pytest.raises(DeclarationError, match="brace") as caught:
+        UriTemplate.parse(text, {"x": int, "y": int})
+
+    assert text == caught.value.uri
 
 
 @pytest.mark.parametrize(
