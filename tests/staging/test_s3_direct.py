@@ -7,9 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -32,41 +30,6 @@ def opened(url="s3://bucket/root", **options):
 def no_pauses(monkeypatch):
     monkeypatch.setattr(s3_connection, "_FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(transfer, "_FIRST_PAUSE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def served():
-    """A server that answers by a list of functions, the last of them from then on."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answer(self):
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.server.seen.append(f"{self.command} {self.path}")
-            index = min(len(self.server.seen), len(self.server.answers)) - 1
-            status, headers, body = self.server.answers[index]
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer  # noqa: N815 (http.server's names)
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.seen, server.answers = [], []
-    server.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def store_at(served, **more):
