@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.pipeline import cut_off_by
+from rootcellar.staging.stores.response import BODY_BUFFER_BYTES, BrokenAnswerError, Response
 
 if TYPE_CHECKING:
     import ssl
@@ -26,17 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["BrokenAnswerError", "Endpoint", "FileSlice", "Request", "Response", "Wire"]
 
 _HEAD_BYTES = 64 * 1024
-_BODY_BUFFER_BYTES = 1024 * 1024
 _SEND_BYTES = 2 * 1024 * 1024
 _IDLE_CONNECTIONS = 32
-_LEAST_BYTES_PER_TIMEOUT = 64 * 1024
 _BREAK = re.compile(r"[\r\n\x00]")
-_CONTINUE = 100
-_NO_CONTENT = {204, 304}
-
-
-class BrokenAnswerError(ConnectionError):
-    """The other side closed the connection too early, or does not speak HTTP."""
+_CHUNK_LENGTH = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,96 +122,6 @@ class Wire:
             connection.close()
 
 
-class Response:
-    """The answer to a request.
-
-    Attributes:
-        headers: By their names in small letters.
-    """
-
-    def __init__(self, connection: _Connection, method: str) -> None:
-        self._connection = connection
-        self.status = _CONTINUE
-        while self.status == _CONTINUE:
-            self._version, self.status, self.headers = connection.receive_head()
-        self._chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
-        length = self.headers.get("content-length")
-        if method == "HEAD" or self.status in _NO_CONTENT:
-            self._left, self._chunked = 0, False
-        elif self._chunked or length is None:
-            self._left = -1
-        elif length.isdigit():
-            self._left = int(length)
-        else:
-            raise BrokenAnswerError("the answer is not HTTP")
-        self._window_end, self._window_bytes = 0.0, 0
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the body was read to its end."""
-        return self._left == 0
-
-    @property
-    def keeps_connection(self) -> bool:
-        """Whether the other side takes further requests."""
-        usual = "close" if self._version == "HTTP/1.0" else "keep-alive"
-        return self.headers.get("connection", usual).lower() != "close" and (
-            self._chunked or "content-length" in self.headers or self.status in _NO_CONTENT
-        )
-
-    def chunks(self) -> Iterator[memoryview]:
-        """Yield the body in chunks of at most 1 MiB, each valid until the next is asked for.
-
-        Raises:
-            BrokenAnswerError: It ended early.
-            TimeoutError: It came too slowly.
-        """
-        if self._left < 0:
-            yield memoryview(self.content())
-            return
-        while self._left:
-            chunk = self._connection.receive(self._left)
-            if not chunk:
-                raise BrokenAnswerError("the connection was closed within the answer")
-            self._left -= len(chunk)
-            self._watch(len(chunk))
-            yield chunk
-
-    def content(self) -> bytes:
-        """Return the whole body; for small ones.
-
-        Raises:
-            BrokenAnswerError: It ended early.
-        """
-        if self._left >= 0:
-            return b"".join(bytes(chunk) for chunk in self.chunks())
-        content = self._chunked_content() if self._chunked else self._connection.receive_rest()
-        self._left = 0
-        return content
-
-    def _chunked_content(self) -> bytes:
-        parts = []
-        while True:
-            size = int(self._connection.receive_line().partition(b";")[0], 16)
-            if size == 0:
-                break
-            parts.append(self._connection.receive_exactly(size))
-            self._connection.receive_line()
-        while self._connection.receive_line():
-            pass
-        return b"".join(parts)
-
-    def _watch(self, size_bytes: int) -> None:
-        now = time.monotonic()
-        self._window_bytes += size_bytes
-        if now < self._window_end:
-            return
-        if self._window_end and self._window_bytes < _LEAST_BYTES_PER_TIMEOUT:
-            raise TimeoutError("the answer comes too slowly")
-        self._window_end = now + self._connection.timeout_seconds
-        self._window_bytes = 0
-
-
 class _Connection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.timeout_seconds = endpoint.timeout_seconds
@@ -250,6 +154,8 @@ class _Connection:
     @property
     def is_quiet(self) -> bool:
         """Whether an idle connection is still open, as far as one can see."""
+        if self._start < self._end:
+            return False  # more came than was told: it would pass for the next answer
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
@@ -312,10 +218,7 @@ class _Connection:
             offset += count
 
     def receive_head(self) -> tuple[str, int, dict[str, str]]:
-        while (end := self._buffer.find(b"\r\n\r\n", self._start, self._end)) < 0:
-            self._fill()
-        lines = self._buffer[self._start : end].decode("latin-1").split("\r\n")
-        self._start = end + 4
+        lines = self._receive_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         headers = {}
         for line in lines[1:]:
             name, _, value = line.partition(":")
@@ -337,28 +240,32 @@ class _Connection:
         with _timeouts():
             return view[: self._socket.recv_into(view, min(most, len(view)), flags)]
 
-    def receive_exactly(self, size_bytes: int) -> bytes:
-        parts, left = [], size_bytes
-        while left:
-            chunk = bytes(self.receive(left))
-            if not chunk:
-                raise BrokenAnswerError("the connection was closed within the answer")
-            parts.append(chunk)
-            left -= len(chunk)
-        return b"".join(parts)
+    def receive_some(self, most: int) -> memoryview:
+        """Return the same where the connection may not end."""
+        if chunk := self.receive(most):
+            return chunk
+        raise BrokenAnswerError("the connection was closed within the answer")
 
     def receive_line(self) -> bytes:
-        while (end := self._buffer.find(b"\r\n", self._start, self._end)) < 0:
-            self._fill()
-        line = bytes(self._buffer[self._start : end])
-        self._start = end + 2
-        return line
+        return self._receive_until(b"\r\n")
 
-    def receive_rest(self) -> bytes:
-        parts = []
-        while chunk := bytes(self.receive(_BODY_BUFFER_BYTES)):
-            parts.append(chunk)
-        return b"".join(parts)
+    def receive_chunk_length(self) -> int:
+        length = self.receive_line().partition(b";")[0]
+        if not _CHUNK_LENGTH.fullmatch(length):
+            raise BrokenAnswerError("the answer is not HTTP")
+        return int(length, 16)
+
+    def _receive_until(self, mark: bytes) -> bytes:
+        """Return what comes before a mark. Once it has begun, the rest must come in time."""
+        limit = 0.0
+        while (end := self._buffer.find(mark, self._start, self._end)) < 0:
+            if limit and time.monotonic() > limit:
+                raise TimeoutError("the answer comes too slowly")
+            self._fill()
+            limit = limit or time.monotonic() + self.timeout_seconds
+        content = bytes(self._buffer[self._start : end])
+        self._start = end + len(mark)
+        return content
 
     def _fill(self) -> None:
         if self._start:
@@ -366,7 +273,7 @@ class _Connection:
             self._buffer[: len(rest)] = rest
             self._start, self._end = 0, len(rest)
         if self._end == len(self._buffer):
-            raise BrokenAnswerError("the head of the answer is too long")
+            raise BrokenAnswerError("a head or a line of the answer is too long")
         with _timeouts(), memoryview(self._buffer)[self._end :] as view:
             count = self._socket.recv_into(view)
         if not count:
@@ -376,7 +283,7 @@ class _Connection:
 
     def _view(self) -> memoryview:
         if self._body is None:
-            self._body = memoryview(bytearray(_BODY_BUFFER_BYTES))
+            self._body = memoryview(bytearray(BODY_BUFFER_BYTES))
         return self._body
 
 
