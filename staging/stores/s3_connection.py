@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import os
 import random
+import re
 import ssl
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -44,6 +45,7 @@ _EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85
 _FIRST_PAUSE_SECONDS = 0.1
 _REDIRECTION = 300
 _ELSEWHERE = {301, 307, 400}
+_REGION = re.compile(r"[a-z0-9-]{1,32}")
 _Taken = TypeVar("_Taken")
 
 
@@ -75,6 +77,24 @@ class Answer:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """Where requests go, in one piece: another thread may turn to another region meanwhile."""
+
+    url: str
+    region: str
+    signer: Signer
+    wire: Wire
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
+    @property
+    def root(self) -> str:
+        return urlsplit(self.url).path.rstrip("/")
+
+
 class BucketConnection:
     """A bucket, in one process and for all its threads."""
 
@@ -85,25 +105,19 @@ class BucketConnection:
         region: str,
         credentials: Callable[[], Credentials | None],
     ) -> None:
-        self._url = url
         self._options = options
-        self._region = region
         self._credentials = credentials
         self._tls = _tls(options.verify) if url.startswith("https:") else None
         self.write_headers = options.write_headers
-        self._aim()
+        self._aim = self._aimed(url, region)
+        self.signs_bodies = self._tls is None and not _is_loopback(urlsplit(url).hostname or "")
 
-    def _aim(self) -> None:
-        parts = urlsplit(self._url)
-        host, options = parts.hostname or "", self._options
-        self._host = parts.netloc
-        self._root = parts.path.rstrip("/")
-        self._signer = Signer(self._region, self._credentials)
+    def _aimed(self, url: str, region: str) -> _Aim:
+        parts, options = urlsplit(url), self._options
         port = parts.port or (443 if self._tls else 80)
-        self._wire = Wire(
-            Endpoint(host, port, self._tls, options.connect_seconds, options.read_seconds)
-        )
-        self.signs_bodies = self._tls is None and not _is_loopback(host)
+        host, limits = parts.hostname or "", (options.connect_seconds, options.read_seconds)
+        wire = Wire(Endpoint(host, port, self._tls, *limits))
+        return _Aim(url, region, Signer(region, self._credentials), wire)
 
     @contextmanager
     def open(self, asked: Asked) -> Iterator[Response]:
@@ -147,13 +161,15 @@ class BucketConnection:
         while True:
             tried += 1
             failed: BaseException | None = None
+            aim = self._aim
             try:
                 with ExitStack() as attempt:
-                    response = attempt.enter_context(self._wire.exchange(self._request(asked)))
+                    exchange = aim.wire.exchange(self._request(asked, aim))
+                    response = attempt.enter_context(exchange)
                     if response.status < _REDIRECTION:
                         return take(response, attempt)
                     refused = _refused(response, asked.uri)
-                if self._follow(response):
+                if tried < self._options.tries and self._follow(response, aim):
                     continue
             except NoCredentialsFoundError as error:
                 raise no_credentials(asked.uri) from error
@@ -167,30 +183,30 @@ class BucketConnection:
                 raise refused from failed
             _pause(tried)
 
-    def _follow(self, response: Response) -> bool:
+    def _follow(self, response: Response, aim: _Aim) -> bool:
         """Turn to the region that Amazon says the bucket is in, if it is another."""
         region = response.headers.get("x-amz-bucket-region", "")
-        if response.status not in _ELSEWHERE or region in {"", self._region}:
+        if response.status not in _ELSEWHERE or region in {"", aim.region}:
             return False
-        if "amazonaws." not in self._host:
+        if "amazonaws." not in aim.host or not _REGION.fullmatch(region):
             return False
-        self._url = self._url.replace(f".{self._region}.amazonaws.", ".amazonaws.").replace(
+        url = aim.url.replace(f".{aim.region}.amazonaws.", ".amazonaws.").replace(
             "s3.amazonaws.", f"s3.{region}.amazonaws."
         )
-        self._region = region
-        self._aim()
+        # Two threads may both turn; either serves.
+        self._aim = self._aimed(url, region)
         return True
 
-    def _request(self, asked: Asked) -> Request:
-        path = f"{self._root}/{quote(asked.key, safe='/')}"
+    def _request(self, asked: Asked, aim: _Aim) -> Request:
+        path = f"{aim.root}/{quote(asked.key, safe='/')}"
         query = encoded_query(asked.query)
-        headers = {"host": self._host, **self._options.headers, **asked.headers}
+        headers = {"host": aim.host, **self._options.headers, **asked.headers}
         content = _EMPTY_SHA256 if not asked.body else UNSIGNED
         if self.signs_bodies and isinstance(asked.body, bytes):
             content = hashlib.sha256(asked.body).hexdigest()
         elif self.signs_bodies:
             content = asked.content
-        signed = self._signer.signed(asked.method, path, query, headers, content=content)
+        signed = aim.signer.signed(asked.method, path, query, headers, content=content)
         target = f"{path}?{query}" if query else path
         return Request(asked.method, target, signed, asked.body)
 
