@@ -11,7 +11,7 @@ from rootcellar.schemas.errors import BindingError, ContentError
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.folder_upload import SMALL_BYTES, discard
 from rootcellar.staging.journal import SECONDS, Earlier, Journal
-from rootcellar.staging.output import check_member, walk
+from rootcellar.staging.output import check_member, unsteady, walk
 from rootcellar.staging.pipeline import Stopped, pipelined
 
 if TYPE_CHECKING:
@@ -207,8 +207,8 @@ class Handover:
             self._large.add(name)
         try:
             if not self._stopped:
-                self.note(self._upload.send(name))
-                (self._output.path / name).unlink(missing_ok=True)
+                self.note(self._sent(name))
+                self._remove(name)
         except Stopped:
             raise
         except BaseException as error:
@@ -217,6 +217,22 @@ class Handover:
         finally:
             self._large.discard(name)
             self._freed.put(size_bytes)
+
+    def _sent(self, name: str) -> Member:
+        member = self._upload.send(name)
+        sent = (member.sent.inode, member.sent.size_bytes, member.sent.mtime_ns)
+        if sent != self.taken[name]:
+            raise unsteady(self._output, name)
+        return member
+
+    def _remove(self, name: str) -> None:
+        """Remove what was sent; what took its place stays, to be refused at the end."""
+        path = self._output.path / name
+        try:
+            if _identity(path.lstat()) == self.taken[name]:
+                path.unlink()
+        except FileNotFoundError:
+            pass
 
     def _name(self, path: Path) -> str:
         """Return the path of a member, or of a folder of them; empty for the whole output."""

@@ -255,3 +255,65 @@ def test_a_run_of_no_task_leaves_nothing_at_once(stores, cache):
     run.session.close()
 
     assert keys(stores) == []
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Keeps what was added from being uploaded until it is opened."""
+    opened, send = threading.Event(), FolderUpload.send
+
+    def held(upload, name):
+        opened.wait(20)
+        return send(upload, name)
+
+    monkeypatch.setattr(FolderUpload, "send", held)
+    yield opened
+    opened.set()
+
+
+def test_what_is_changed_before_its_upload_is_refused(local_run, gate):
+    """A member is what it was when it was handed over, or the run fails; its file stays."""
+    path = local_run.write("a", b"one")
+    local_run.add(path)
+    path.write_bytes(b"two")
+    gate.set()
+
+    with pytest.raises(ContentError, match="written to while"):
+        local_run.publish()
+
+    assert b"two" == path.read_bytes()
+
+
+def test_what_is_put_in_a_members_place_is_not_removed(local_run, gate, tmp_path):
+    """A body that moves an added folder elsewhere and links it loses nothing there."""
+    local_run.write("d/a", b"one")
+    local_run.add("d/a")
+    (local_run.path / "d").rename(tmp_path / "moved")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a").write_bytes(b"precious")
+    (local_run.path / "d").symlink_to(tmp_path / "other")
+    gate.set()
+
+    with pytest.raises(ContentError):
+        local_run.publish()
+
+    assert b"precious" == (tmp_path / "other" / "a").read_bytes()
+
+
+def test_what_is_written_again_during_its_upload_is_not_removed(local_run, monkeypatch):
+    """Its bytes are nowhere else; that it was written again is told at the end."""
+    path, send = local_run.write("a", b"one"), FolderUpload.send
+
+    def rewritten(upload, name):
+        sent = send(upload, name)
+        path.unlink()
+        path.write_bytes(b"two")
+        return sent
+
+    monkeypatch.setattr(FolderUpload, "send", rewritten)
+    local_run.add(path)
+
+    with pytest.raises(ContentError, match="was written again"):
+        local_run.publish()
+
+    assert b"two" == path.read_bytes()
