@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from attempt_run import JOURNAL, Run, content_of, keys, manifest_of
@@ -14,9 +15,11 @@ from rootcellar.schemas.errors import (
     ContentError,
     StoreUnavailable,
 )
-from rootcellar.staging import handover
+from rootcellar.staging import handover, publication
 from rootcellar.staging.folder_input import pin_of_folder
 from rootcellar.staging.folder_upload import FolderUpload
+from rootcellar.staging.journal import Journal
+from rootcellar.staging.pipeline import Stopped
 
 
 @pytest.fixture
@@ -317,3 +320,53 @@ def test_what_is_written_again_during_its_upload_is_not_removed(local_run, monke
         local_run.publish()
 
     assert b"two" == path.read_bytes()
+
+
+def test_several_threads_of_a_body_add(local_run, monkeypatch):
+    """The first begins the upload, once; no member is lost and nobody waits for ever."""
+    slow, folders = publication.OutgoingFolder, []
+
+    class Slow(slow):
+        def __init__(self, *arguments):
+            folders.append(self)
+            started.wait(0.2)
+            super().__init__(*arguments)
+
+    started, earlier = threading.Event(), Journal.earlier
+
+    def slowly(journal):
+        started.wait(0.2)
+        return earlier(journal)
+
+    monkeypatch.setattr(publication, "OutgoingFolder", Slow)
+    monkeypatch.setattr(Journal, "earlier", slowly)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: local_run.add(local_run.write(f"m{n}")), range(40)))
+
+    assert 40 == local_run.publish().members
+    assert 1 == len(folders)
+
+
+def test_a_thread_that_waits_to_add_hears_of_the_end(local_run, monkeypatch, wait_until):
+    """When the body is interrupted, no thread of its own is left waiting."""
+    entered, stopping = threading.Event(), threading.Event()
+
+    def held(_upload, _name):
+        entered.set()
+        stopping.wait(20)
+        raise Stopped
+
+    monkeypatch.setattr(FolderUpload, "send", held)
+    with ThreadPoolExecutor(1) as pool:
+        adding = pool.submit(
+            lambda: [local_run.add(local_run.write(f"m{number}")) for number in range(99)]
+        )
+        assert entered.wait(20)
+        taken = local_run.session.handover(local_run.output).taken
+        wait_until(lambda: len(taken) >= 2)
+        threading.Timer(0.1, stopping.set).start()
+        local_run.session.close()
+
+        with pytest.raises((BindingError, ContentError)):
+            adding.result(20)
