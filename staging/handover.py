@@ -11,7 +11,7 @@ from rootcellar.schemas.errors import BindingError, ContentError
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.folder_upload import SMALL_BYTES, discard
 from rootcellar.staging.journal import SECONDS, Earlier, Journal
-from rootcellar.staging.output import check_member, walk
+from rootcellar.staging.output import check_member, unsteady, walk
 from rootcellar.staging.pipeline import Stopped, pipelined
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _WAITING_BYTES = 256 * 1024 * 1024
 class Handover:
     """Takes the members of one folder output as they are finished.
 
-    For one thread of the process that runs the body. Nothing is visible before the manifest.
+    For any threads of the process that runs the body. Nothing is visible before the manifest.
 
     Attributes:
         taken: Paths that were handed over, with the file each was.
@@ -51,8 +51,10 @@ class Handover:
         self._error: BaseException | None = None
         self._large: set[str] = set()
         self._stopped = self._is_over = False
-        # Held by the thread that uploads. Raw, as those of `pipelined`, and for the same reason.
+        # Held by the thread that uploads, and by one that adds. Raw, as those of `pipelined`, and
+        # for the same reason.
         self._serving = _thread.allocate_lock()
+        self._adding = _thread.allocate_lock()
         self._begun = False
 
     @property
@@ -63,7 +65,8 @@ class Handover:
     def add(self, path: Path, check: Callable[[str], None]) -> None:
         """Upload a member, or all files of a folder of members, in the background.
 
-        Each is removed from the disk when it is in the store. Blocks while too much is waiting.
+        One thread adds at a time, others wait. Each file is removed from the disk when it is in the
+        store. Blocks while too much is waiting.
 
         Args:
             path: In the output's folder; relative to it or absolute.
@@ -75,8 +78,14 @@ class Handover:
                 another file now.
             StoreError: An upload failed, perhaps an earlier one.
         """
-        if self._pid != os.getpid() or self._is_over:
-            raise self._refused("members are handed over by the task's process, while it runs")
+        if self._pid != os.getpid():
+            raise self._not_now()
+        with self._adding:
+            if self._is_over:
+                raise self._not_now()
+            self._add(path, check)
+
+    def _add(self, path: Path, check: Callable[[str], None]) -> None:
         for member, identity in self._files(self._name(path)):
             known = self.taken.get(member)
             if known is not None and known != identity:
@@ -96,10 +105,11 @@ class Handover:
         Raises:
             ContentError, StoreError: As `add`.
         """
-        while self._waiting:
-            self._wait()
-        self._raise()
-        self._is_over = True
+        with self._adding:
+            while self._waiting:
+                self._wait()
+            self._raise()
+            self._is_over = True
         self._end()
 
     def stop(self, *, ended: bool) -> None:
@@ -143,9 +153,12 @@ class Handover:
     def _wait(self) -> None:
         freed = self._freed.get()
         self._raise()
-        if freed is not None:
-            self._waiting -= 1
-            self._waiting_bytes -= freed
+        if freed is None:
+            # Nobody uploads any more; whoever else waits is to hear of it too.
+            self._freed.put(None)
+            raise self._not_now()
+        self._waiting -= 1
+        self._waiting_bytes -= freed
 
     def _raise(self) -> None:
         if self._error is not None:
@@ -207,8 +220,8 @@ class Handover:
             self._large.add(name)
         try:
             if not self._stopped:
-                self.note(self._upload.send(name))
-                (self._output.path / name).unlink(missing_ok=True)
+                self.note(self._sent(name))
+                self._remove(name)
         except Stopped:
             raise
         except BaseException as error:
@@ -217,6 +230,22 @@ class Handover:
         finally:
             self._large.discard(name)
             self._freed.put(size_bytes)
+
+    def _sent(self, name: str) -> Member:
+        member = self._upload.send(name)
+        sent = (member.sent.inode, member.sent.size_bytes, member.sent.mtime_ns)
+        if sent != self.taken[name]:
+            raise unsteady(self._output, name)
+        return member
+
+    def _remove(self, name: str) -> None:
+        """Remove what was sent; what took its place stays, to be refused at the end."""
+        path = self._output.path / name
+        try:
+            if _identity(path.lstat()) == self.taken[name]:
+                path.unlink()
+        except FileNotFoundError:
+            pass
 
     def _name(self, path: Path) -> str:
         """Return the path of a member, or of a folder of them; empty for the whole output."""
@@ -240,6 +269,9 @@ class Handover:
                 yield member, _identity(entry.stat(follow_symlinks=False))
         elif path.exists() or name not in self.taken:
             yield name, _identity(check_member(self._output, name))
+
+    def _not_now(self) -> BindingError:
+        return self._refused("members are handed over by the task's process, while it runs")
 
     def _refused(self, problem: str) -> BindingError:
         return BindingError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 from collections import defaultdict
@@ -17,6 +18,7 @@ from rootcellar.staging.workdir import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.staging.cache import Cache
@@ -140,8 +142,8 @@ def verify(cache: Cache, seen: Callable[[int], object] | None = None) -> Verifie
         name = f"cas-{entry.digest.hex}"
         with HostLock.take(cache.root / "locks" / name) as lock, lock.passing():
             try:
-                is_good = entry.state is not EntryState.DAMAGED
-                is_good = is_good and cache.entries.verify(entry.digest)
+                # Whatever it was when it was listed: it may have been replaced since.
+                is_good = cache.entries.verify(entry.digest)
             except FileNotFoundError:
                 continue  # evicted meanwhile
             if not is_good:
@@ -173,14 +175,31 @@ def prune(cache: Cache, lost: Callable[[str], object] | None = None) -> Pruned:
 
 
 def _prune_layouts(cache: Cache) -> int:
-    """Remove older layouts, which no process of this version reads."""
+    """Remove older layouts, which no process of this version reads, unless one of theirs lives."""
     count = 0
     for number in range(1, int(LAYOUT.removeprefix("v"))):
         old = cache.root.parent / f"v{number}"
-        if old.is_dir() and not old.is_symlink():
+        if old.is_dir() and not old.is_symlink() and not _is_in_use(old):
             shutil.rmtree(old, ignore_errors=True)
             count += 1
     return count
+
+
+def _is_in_use(layout: Path) -> bool:
+    """Tell whether a process holds a lock there: one of an older version, beside ours."""
+    for area in ("work", "tmp", "locks"):
+        for path in (layout / area).glob("*"):
+            try:
+                file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(file)
+    return False
 
 
 _STANDINGS: dict[EntryState, Standing] = {

@@ -8,6 +8,7 @@ object at a time.
 
 from __future__ import annotations
 
+import _thread
 from typing import TYPE_CHECKING, TypeVar
 
 from rootcellar.staging.outgoing import OutgoingFile, OutgoingFolder, Published
@@ -38,16 +39,19 @@ class Publication:
         self._progress = progress
         self._prepared: list[OutgoingFile | OutgoingFolder] = []
         self._begun: dict[Path, OutgoingFolder] = {}
+        # The body's threads may hand over; raw, for a signal may interrupt one of them.
+        self._beginning = _thread.allocate_lock()
 
     def handover(self, output: Output) -> Handover:
         """Return what takes members of a folder output before it is prepared.
 
         `prepare` it all the same; its `abort` is that of the publication.
         """
-        if output.path not in self._begun:
-            folder = OutgoingFolder(output, self._address(output), None)
-            self._begun[output.path] = folder
-        return self._begun[output.path].handover()
+        with self._beginning:
+            if output.path not in self._begun:
+                folder = OutgoingFolder(output, self._address(output), None)
+                self._begun[output.path] = folder
+            return self._begun[output.path].handover()
 
     def finish_handovers(self) -> None:
         """Wait until all that was handed over is in its store.

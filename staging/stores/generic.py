@@ -93,7 +93,7 @@ class GenericStore:
                 info = self._fs.info(self._path(key))
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            return _pin(info) if info["type"] == "file" else None
+            return self._pin(key, info) if info["type"] == "file" else None
 
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return a range, if the object is as pinned before and after."""
@@ -161,7 +161,7 @@ class GenericStore:
                 self._fs.cp_file(temp, self._path(key))
             else:
                 self._fs.mv(temp, self._path(key))
-            pin = _pin(self._fs.info(self._path(key)))
+            pin = self._pin(key, self._fs.info(self._path(key)))
         self.remove_temp(key, temp)
         return pin
 
@@ -194,7 +194,8 @@ class GenericStore:
             if name and info["type"] == "file" and not is_temp_name(name.rpartition("/")[2]):
                 # Without a token a listing may tell another time than a look at the object does.
                 exact = info if _has_token(info) else self._fs.info(path)
-                yield Listed("/".join(part for part in (prefix, name) if part), _pin(exact))
+                key = "/".join(part for part in (prefix, name) if part)
+                yield Listed(key, self._pin(key, exact))
 
     def check(self, *, writing: bool) -> None:
         """Return if the root can be listed, and with `writing` if a hidden object can be made."""
@@ -264,6 +265,22 @@ class GenericStore:
         if found is None or found.size_bytes != pin.size_bytes or (pin.etag and found != pin):
             raise self._changed(key)
 
+    def _pin(self, key: str, info: Mapping[str, Any]) -> Pin:
+        """Return the pin in what the protocol tells of a file.
+
+        Raises:
+            StoreError: It tells no size: to take the file for an empty one would lose its content.
+        """
+        size_bytes = info.get("size")
+        if size_bytes is None:
+            problem = "the store does not tell the size of an object"
+            remedy = "Have its server send sizes, or put the files into another store"
+            raise StoreError(problem, "", self.uri(key), remedy)
+        tokens = [str(info[name]) for name in _TOKENS if info.get(name)]
+        times = [str(info[name]) for name in _TIMES if info.get(name)]
+        etag = (tokens or times or [""])[0].strip('"')
+        return Pin(size_bytes=int(size_bytes), etag=etag)
+
     def _changed(self, key: str) -> ObjectChanged:
         return ObjectChanged("it was replaced while it was read", "", self.uri(key), "Try again")
 
@@ -308,10 +325,3 @@ class PendingGenericUpload:
 
 def _has_token(info: Mapping[str, Any]) -> bool:
     return any(info.get(name) for name in _TOKENS)
-
-
-def _pin(info: Mapping[str, Any]) -> Pin:
-    tokens = [str(info[name]) for name in _TOKENS if info.get(name)]
-    times = [str(info[name]) for name in _TIMES if info.get(name)]
-    etag = (tokens or times or [""])[0].strip('"')
-    return Pin(size_bytes=int(info["size"] or 0), etag=etag)

@@ -17,7 +17,14 @@ import s3fs
 
 from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreError
 from rootcellar.staging.pipeline import cut_off_by, finishing
-from rootcellar.staging.stores.s3_answers import bucket_missing
+from rootcellar.staging.stores.s3_answers import (
+    Part,
+    bucket_missing,
+    check_listed,
+    check_part,
+    following_page,
+    size_in,
+)
 from rootcellar.staging.stores.s3_errors import translated
 from rootcellar.staging.stores.s3_transfer import SmallUpload
 from rootcellar.staging.stores.s3_upload import MultipartUpload, pin_of
@@ -92,7 +99,7 @@ class S3Store:
         except ArtifactNotFound:
             self._check_bucket()
             return None
-        return pin_of(answer, int(answer["ContentLength"]))
+        return pin_of(answer, size_in(str(answer.get("ContentLength", "")), self.uri(key)))
 
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return a range of the object by its version id, or on condition of its etag."""
@@ -106,6 +113,7 @@ class S3Store:
             answer = await self._request(
                 "get_object", Key=self.full_key(key), Range=f"bytes={start}-{end - 1}", **held
             )
+            check_part(_part_of(answer), pin, start, end, self.uri(key))
             async with answer["Body"] as body:
                 content: bytes = await body.read()
                 return content
@@ -178,12 +186,16 @@ class S3Store:
         while True:
             page = self.call("list_objects_v2", prefix, Prefix=root, **following)
             for item in page.get("Contents", ()):
+                check_listed(item["Key"], root, self.uri(prefix))
                 # Consoles make empty objects with a slash at the end to show folders.
                 if not item["Key"].endswith("/"):
-                    yield Listed(item["Key"][offset:], pin_of(item, int(item["Size"])))
+                    size_bytes = size_in(str(item.get("Size", "")), self.uri(prefix))
+                    yield Listed(item["Key"][offset:], pin_of(item, size_bytes))
             if not page.get("IsTruncated"):
                 return
-            following = {"ContinuationToken": page["NextContinuationToken"]}
+            token = page.get("NextContinuationToken", "")
+            before = following.get("ContinuationToken", "")
+            following = {"ContinuationToken": following_page(token, before, self.uri(prefix))}
 
     def check(self, *, writing: bool) -> None:
         """Return if the bucket may be listed, and with `writing` if an upload may begin."""
@@ -257,6 +269,8 @@ class S3Store:
             while tasks and not ended.wait(_AGAIN_SECONDS) and time.monotonic() < end:
                 cancel()
             raise
+        if isinstance(error, StoreError):
+            raise error
         if error is not None:
             raise translated(error, self.uri(key)) from error
         return future.result()
@@ -276,3 +290,12 @@ class S3Store:
         except ArtifactNotFound as error:
             raise bucket_missing(self.uri("")) from error
         self._bucket_seen = True
+
+
+def _part_of(answer: Mapping[str, Any]) -> Part:
+    return Part(
+        status=answer["ResponseMetadata"]["HTTPStatusCode"],
+        etag=str(answer.get("ETag") or "").strip('"'),
+        version_id=str(answer.get("VersionId") or ""),
+        range=str(answer.get("ContentRange") or ""),
+    )

@@ -48,6 +48,7 @@ _FIRST_PAUSE_SECONDS = 0.1
 _REDIRECTION = 300
 _ELSEWHERE = {301, 307, 400}
 _NAMESPACE = re.compile(rb"""\A(\s*(?:<\?[^>]*>\s*)?<\w+) xmlns=(?:"[^"]*"|'[^']*')""")
+_REGION = re.compile(r"[a-z0-9-]{1,32}")
 _FOLLOWED = 2
 """To so many regions a request goes on: two that name each other have not got the bucket."""
 
@@ -83,6 +84,18 @@ class Answer:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """Where requests go, in one piece: another thread may turn to another region meanwhile."""
+
+    url: str
+    host: str
+    root: str
+    region: str
+    signer: Signer
+    wire: Wire
+
+
 class BucketConnection:
     """A bucket, in one process and for all its threads."""
 
@@ -93,25 +106,20 @@ class BucketConnection:
         region: str,
         credentials: Callable[[], Credentials | None],
     ) -> None:
-        self._url = url
         self._options = options
-        self._region = region
         self._credentials = credentials
         self._tls = _tls(options.verify) if url.startswith("https:") else None
         self.write_headers = options.write_headers
-        self._aim()
+        self._aim = self._aimed(url, region)
+        self.signs_bodies = self._tls is None and not _is_loopback(urlsplit(url).hostname or "")
 
-    def _aim(self) -> None:
-        parts = urlsplit(self._url)
-        host, options = parts.hostname or "", self._options
-        self._host = parts.netloc
-        self._root = parts.path.rstrip("/")
-        self._signer = Signer(self._region, self._credentials)
+    def _aimed(self, url: str, region: str) -> _Aim:
+        parts, options = urlsplit(url), self._options
         port = parts.port or (443 if self._tls else 80)
-        self._wire = Wire(
-            Endpoint(host, port, self._tls, options.connect_seconds, options.read_seconds)
-        )
-        self.signs_bodies = self._tls is None and not _is_loopback(host)
+        host, limits = parts.hostname or "", (options.connect_seconds, options.read_seconds)
+        wire = Wire(Endpoint(host, port, self._tls, *limits))
+        root, signer = parts.path.rstrip("/"), Signer(region, self._credentials)
+        return _Aim(url, parts.netloc, root, region, signer, wire)
 
     @contextmanager
     def open(self, asked: Asked) -> Iterator[Response]:
@@ -157,12 +165,15 @@ class BucketConnection:
 
         What is not done there must be asked for by `ask` or `open`.
         """
-        return exchange_many(self._wire, self._requests(asked))
+        aim = self._aim
+        return exchange_many(aim.wire, self._requests(asked, aim))
 
-    def _requests(self, asked: Iterable[tuple[_Item, Asked]]) -> Iterator[tuple[_Item, Request]]:
+    def _requests(
+        self, asked: Iterable[tuple[_Item, Asked]], aim: _Aim
+    ) -> Iterator[tuple[_Item, Request]]:
         for item, one in asked:
             try:
-                request = self._request(one)
+                request = self._request(one, aim)
             except NoCredentialsFoundError as error:
                 raise no_credentials(one.uri) from error
             yield item, request
@@ -172,13 +183,15 @@ class BucketConnection:
         while True:
             tried += 1
             failed: BaseException | None = None
+            aim = self._aim
             try:
                 with ExitStack() as attempt:
-                    response = attempt.enter_context(self._wire.exchange(self._request(asked)))
+                    exchange = aim.wire.exchange(self._request(asked, aim))
+                    response = attempt.enter_context(exchange)
                     if response.status < _REDIRECTION:
                         return take(response, attempt)
                     refused = _refused(response, asked.uri)
-                if followed < _FOLLOWED and self._follow(response):
+                if followed < _FOLLOWED and self._follow(response, aim):
                     followed += 1
                     continue
             except NoCredentialsFoundError as error:
@@ -193,30 +206,30 @@ class BucketConnection:
                 raise refused from failed
             _pause(tried)
 
-    def _follow(self, response: Response) -> bool:
+    def _follow(self, response: Response, aim: _Aim) -> bool:
         """Turn to the region that Amazon says the bucket is in, if it is another."""
         region = response.headers.get("x-amz-bucket-region", "")
-        if response.status not in _ELSEWHERE or region in {"", self._region}:
+        if response.status not in _ELSEWHERE or region in {"", aim.region}:
             return False
-        if "amazonaws." not in self._host:
+        if "amazonaws." not in aim.host or not _REGION.fullmatch(region):
             return False
-        self._url = self._url.replace(f".{self._region}.amazonaws.", ".amazonaws.").replace(
+        url = aim.url.replace(f".{aim.region}.amazonaws.", ".amazonaws.").replace(
             "s3.amazonaws.", f"s3.{region}.amazonaws."
         )
-        self._region = region
-        self._aim()
+        # Two threads may both turn; either serves.
+        self._aim = self._aimed(url, region)
         return True
 
-    def _request(self, asked: Asked) -> Request:
-        path = f"{self._root}/{quote(asked.key, safe='/')}"
+    def _request(self, asked: Asked, aim: _Aim) -> Request:
+        path = f"{aim.root}/{quote(asked.key, safe='/')}"
         query = encoded_query(asked.query) if asked.query else ""
-        headers = {"host": self._host, **self._options.headers, **asked.headers}
+        headers = {"host": aim.host, **self._options.headers, **asked.headers}
         content = _EMPTY_SHA256 if not asked.body else UNSIGNED
         if self.signs_bodies and isinstance(asked.body, bytes):
             content = hashlib.sha256(asked.body).hexdigest()
         elif self.signs_bodies:
             content = asked.content
-        signed = self._signer.signed(asked.method, path, query, headers, content=content)
+        signed = aim.signer.signed(asked.method, path, query, headers, content=content)
         target = f"{path}?{query}" if query else path
         return Request(asked.method, target, signed, asked.body)
 

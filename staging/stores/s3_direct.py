@@ -15,7 +15,16 @@ from urllib.parse import quote, unquote_plus
 from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreError
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.pipeline import finishing
-from rootcellar.staging.stores.s3_answers import bucket_missing, unreachable
+from rootcellar.staging.stores.s3_answers import (
+    Part,
+    bucket_missing,
+    check_listed,
+    check_part,
+    following_page,
+    of_answer,
+    size_in,
+    unreachable,
+)
 from rootcellar.staging.stores.s3_connection import Asked, connect
 from rootcellar.staging.stores.s3_options import NotDirectError
 from rootcellar.staging.stores.s3_transfer import DirectUpload, SmallUpload, found_pin
@@ -30,12 +39,13 @@ if TYPE_CHECKING:
     from rootcellar.staging.stores.s3_connection import BucketConnection
     from rootcellar.staging.stores.s3_options import DirectOptions
     from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress
+    from rootcellar.staging.stores.wire import Response
 
 __all__ = ["DirectS3Store"]
 
 _log = logging.getLogger(__name__)
 _PARALLEL = 8
-_OK, _PARTIAL = 200, 206
+_OK, _PAGE = 200, "ListBucketResult"
 _MOST_COPIED_BYTES = 5 * 1024**3
 """By one request. Source: Amazon S3 API Reference, CopyObject."""
 
@@ -123,7 +133,8 @@ class DirectS3Store:
         except ArtifactNotFound:
             self._check_bucket()
             return None
-        return found_pin(answer.headers, int(answer.headers.get("content-length", 0)))
+        size_bytes = size_in(answer.headers.get("content-length", ""), self.uri(key))
+        return found_pin(answer.headers, size_bytes)
 
     def read(self, key: str, pin: Pin, start: int, end: int) -> bytes:
         """Return a range of the object by its version id, or on condition of its etag."""
@@ -139,10 +150,9 @@ class DirectS3Store:
         asked = self._asked_for(key, pin, headers)
         try:
             with self.connection.open(asked) as response:
-                self._check_answer(key, pin, response.headers)
-                if "range" in headers and response.status != _PARTIAL:
-                    raise self._not_a_range(key)
-                is_more = int(response.headers.get("content-length", 0)) > end - start
+                check_part(_part_of(response), pin, start, end, asked.uri)
+                length = response.headers.get("content-length", "0")
+                is_more = size_in(length, asked.uri) > end - start
                 if is_more and not (pin.etag or pin.version_id):
                     # A pin of a size alone holds nothing: more is another object.
                     raise self._changed(key, "replaced")
@@ -236,13 +246,15 @@ class DirectS3Store:
                 key = found.get("Key", "")
                 if encoded and ("%" in key or "+" in key):
                     key = unquote_plus(key)
+                check_listed(key, root, self.uri(prefix))
                 # Consoles make empty objects with a slash at the end to show folders.
                 if not key.endswith("/"):
-                    yield Listed(key[offset:], _pin_of(found))
-            token = page.findtext("NextContinuationToken")
-            if page.findtext("IsTruncated") != "true" or not token:
+                    yield Listed(key[offset:], _pin_of(found, self.uri(prefix)))
+            if page.findtext("IsTruncated") != "true":
                 return
-            following = {"continuation-token": token}
+            token = page.findtext("NextContinuationToken") or ""
+            before = following.get("continuation-token", "")
+            following = {"continuation-token": following_page(token, before, self.uri(prefix))}
 
     def check(self, *, writing: bool) -> None:
         """Return if the bucket may be listed, and with `writing` if an upload may begin."""
@@ -256,7 +268,11 @@ class DirectS3Store:
     def _page(self, prefix: str, root: str, more: Mapping[str, str]) -> Element:
         query = {"list-type": "2", "encoding-type": "url", "prefix": root, **more}
         asked = Asked(method="GET", key="", uri=self.uri(prefix), query=query)
-        return self.connection.ask_tree(asked)[1]
+        page = self.connection.ask_tree(asked)[1]
+        if page.tag != _PAGE:
+            # Such as the page of a proxy where one logs in: no objects there, for all one knows.
+            raise of_answer("no listing", _OK, asked.uri)
+        return page
 
     def _asked_for(self, key: str, pin: Pin, headers: dict[str, str]) -> Asked:
         if pin.version_id:
@@ -267,10 +283,6 @@ class DirectS3Store:
 
     def _full_key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key
-
-    def _check_answer(self, key: str, pin: Pin, headers: Mapping[str, str]) -> None:
-        if _is_other(pin, headers):
-            raise self._changed(key, "replaced")
 
     def _check_bucket(self) -> None:
         """Tell a missing object from a missing bucket, which answer alike, once."""
@@ -285,14 +297,6 @@ class DirectS3Store:
     def _changed(self, key: str, how: str) -> ObjectChanged:
         return ObjectChanged(f"it was {how} while it was read", "", self.uri(key), "Try again")
 
-    def _not_a_range(self, key: str) -> StoreError:
-        return StoreError(
-            "the store does not answer a request for a part of an object",
-            "",
-            self.uri(key),
-            "Use a store that knows ranges",
-        )
-
 
 def _received(chunks: Iterator[Chunk], uri: str) -> Iterator[Chunk]:
     try:
@@ -303,10 +307,22 @@ def _received(chunks: Iterator[Chunk], uri: str) -> Iterator[Chunk]:
 
 def _is_other(pin: Pin, headers: Mapping[str, str]) -> bool:
     # Not every server knows the condition.
-    etag = headers.get("etag", "").strip('"')
-    return bool(pin.etag and etag and etag != pin.etag and not pin.version_id)
+    etag, version_id = headers.get("etag", "").strip('"'), headers.get("x-amz-version-id", "")
+    if pin.version_id and version_id:
+        return version_id != pin.version_id
+    return bool(pin.etag and etag and etag != pin.etag)
 
 
-def _pin_of(item: Mapping[str, str]) -> Pin:
+def _part_of(response: Response) -> Part:
+    headers = response.headers
+    return Part(
+        status=response.status,
+        etag=headers.get("etag", "").strip('"'),
+        version_id=headers.get("x-amz-version-id", ""),
+        range=headers.get("content-range", ""),
+    )
+
+
+def _pin_of(item: Mapping[str, str], uri: str) -> Pin:
     etag = item.get("ETag", "").strip('"')
-    return Pin(size_bytes=int(item.get("Size") or 0), etag=etag)
+    return Pin(size_bytes=size_in(item.get("Size", ""), uri), etag=etag)

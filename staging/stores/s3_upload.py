@@ -116,6 +116,6 @@ def pin_of(answer: Mapping[str, Any], size_bytes: int) -> Pin:
     # "null" names whatever was written last without versioning, so it holds nothing.
     return Pin(
         size_bytes=size_bytes,
-        etag=str(answer["ETag"]).strip('"'),
+        etag=str(answer.get("ETag") or "").strip('"'),
         version_id="" if version_id == "null" else version_id,
     )

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.pipeline import cut_off_by
-from rootcellar.staging.stores.chunked import chunked
 from rootcellar.staging.stores.endpoint import Endpoint, let_wait, opened
 from rootcellar.staging.stores.http_head import BrokenAnswerError, encoded_head, parsed_head
+from rootcellar.staging.stores.response import BODY_BUFFER_BYTES, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,15 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["BrokenAnswerError", "Endpoint", "FileSlice", "Request", "Response", "Wire"]
 
 _HEAD_BYTES = 64 * 1024
-_BODY_BUFFER_BYTES = 1024 * 1024
 _SEND_BYTES = 2 * 1024 * 1024
 _IDLE_CONNECTIONS = 32
-_LEAST_BYTES_PER_TIMEOUT = 64 * 1024
-_OPEN_CONTENT_BYTES = 64 * 1024 * 1024
-"""Of what is held in memory of an answer that did not say how long it is."""
-
-_CONTINUE = 100
-_NO_CONTENT = {204, 304}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,90 +131,6 @@ class Wire:
             connection.close()
 
 
-class Response:
-    """The answer to a request.
-
-    Attributes:
-        headers: By their names in small letters.
-    """
-
-    def __init__(self, connection: _Connection, method: str) -> None:
-        self._connection = connection
-        self.status = _CONTINUE
-        while self.status == _CONTINUE:
-            self._head = connection.receive_head()
-            self.status, self.headers = self._head.status, self._head.headers
-        self._chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
-        length = self.headers.get("content-length")
-        if method == "HEAD" or self.status in _NO_CONTENT:
-            self._left, self._chunked = 0, False
-        elif self._chunked or length is None:
-            self._left = -1
-        elif length.isdecimal():
-            self._left = int(length)
-        else:
-            raise BrokenAnswerError("the answer is not HTTP")
-        self._window_end, self._window_bytes = 0.0, 0
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the body was read to its end."""
-        return self._left == 0
-
-    @property
-    def keeps_connection(self) -> bool:
-        """Whether the other side takes further requests."""
-        return not self._head.is_last and (
-            self._chunked or "content-length" in self.headers or self.status in _NO_CONTENT
-        )
-
-    def chunks(self) -> Iterator[memoryview]:
-        """Yield the body in chunks of at most 1 MiB, each valid until the next is asked for.
-
-        Raises:
-            BrokenAnswerError: It ended early.
-            TimeoutError: It came too slowly.
-        """
-        if self._left < 0:
-            for chunk in chunked(self._connection) if self._chunked else self._connection.rest():
-                self._watch(len(chunk))
-                yield chunk
-            self._left = 0
-            return
-        while self._left:
-            chunk = self._connection.receive(self._left)
-            if not chunk:
-                raise BrokenAnswerError("the connection was closed within the answer")
-            self._left -= len(chunk)
-            self._watch(len(chunk))
-            yield chunk
-
-    def content(self) -> bytes:
-        """Return the whole body; for small ones.
-
-        Raises:
-            BrokenAnswerError: It ended early.
-        """
-        parts, size_bytes = [], 0
-        limit = _OPEN_CONTENT_BYTES if self._left < 0 else self._left
-        for chunk in self.chunks():
-            size_bytes += len(chunk)
-            if size_bytes > limit:
-                raise BrokenAnswerError("the answer does not end")
-            parts.append(bytes(chunk))
-        return b"".join(parts)
-
-    def _watch(self, size_bytes: int) -> None:
-        now = time.monotonic()
-        self._window_bytes += size_bytes
-        if now < self._window_end:
-            return
-        if self._window_end and self._window_bytes < _LEAST_BYTES_PER_TIMEOUT:
-            raise TimeoutError("the answer comes too slowly")
-        self._window_end = now + self._connection.timeout_seconds
-        self._window_bytes = 0
-
-
 class _Connection:
     def __init__(self, endpoint: Endpoint, connected: socket.socket | None = None) -> None:
         self.timeout_seconds = endpoint.timeout_seconds
@@ -237,6 +146,8 @@ class _Connection:
     @property
     def is_quiet(self) -> bool:
         """Whether an idle connection is still open, as far as one can see."""
+        if self._start < self._end:
+            return False  # more came than was told: it would pass for the next answer
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
@@ -312,11 +223,7 @@ class _Connection:
                 went = time.monotonic()
 
     def receive_head(self) -> Head:
-        while (end := self._buffer.find(b"\r\n\r\n", self._start, self._end)) < 0:
-            self._fill()
-        head = parsed_head(self._buffer[self._start : end])
-        self._start = end + 4
-        return head
+        return parsed_head(self._receive_until(b"\r\n\r\n"))
 
     def receive(self, most: int) -> memoryview:
         """Return some bytes, at most these many; none at the end of the connection."""
@@ -330,17 +237,20 @@ class _Connection:
         with _timeouts():
             return view[: self._socket.recv_into(view, min(most, len(view)), flags)]
 
-    def rest(self) -> Iterator[memoryview]:
-        """Yield what comes until the other side closes the connection."""
-        while chunk := self.receive(_BODY_BUFFER_BYTES):
-            yield chunk
-
     def receive_line(self) -> bytes:
-        while (end := self._buffer.find(b"\r\n", self._start, self._end)) < 0:
+        return self._receive_until(b"\r\n")
+
+    def _receive_until(self, mark: bytes) -> bytes:
+        """Return what comes before a mark. Once it has begun, the rest must come in time."""
+        limit = 0.0
+        while (end := self._buffer.find(mark, self._start, self._end)) < 0:
+            if limit and time.monotonic() > limit:
+                raise TimeoutError("the answer comes too slowly")
             self._fill()
-        line = bytes(self._buffer[self._start : end])
-        self._start = end + 2
-        return line
+            limit = limit or time.monotonic() + self.timeout_seconds
+        content = bytes(self._buffer[self._start : end])
+        self._start = end + len(mark)
+        return content
 
     def _fill(self) -> None:
         if self._start:
@@ -348,7 +258,7 @@ class _Connection:
             self._buffer[: len(rest)] = rest
             self._start, self._end = 0, len(rest)
         if self._end == len(self._buffer):
-            raise BrokenAnswerError("the head of the answer is too long")
+            raise BrokenAnswerError("a head or a line of the answer is too long")
         with _timeouts(), memoryview(self._buffer)[self._end :] as view:
             count = self._socket.recv_into(view)
         if not count:
@@ -358,7 +268,7 @@ class _Connection:
 
     def _view(self) -> memoryview:
         if self._body is None:
-            self._body = memoryview(bytearray(_BODY_BUFFER_BYTES))
+            self._body = memoryview(bytearray(BODY_BUFFER_BYTES))
         return self._body
 
 

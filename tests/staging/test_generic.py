@@ -3,6 +3,7 @@
 import sys
 import threading
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -49,3 +50,39 @@ def test_threads_take_turns(memory_stores, monkeypatch):
         thread.join(20)
 
     assert [] == met
+
+
+@pytest.fixture
+def web():
+    """A web server that sends what it has in chunks, and so tells no sizes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(b"7\r\ncontent\r\n0\r\n\r\n")
+
+        do_HEAD = do_GET  # noqa: N815 (http.server's name)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/data"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_file_of_no_told_size_is_not_an_empty_one(web):
+    """It was staged as a file without content, and nobody was told."""
+    store = Stores.from_mapping({"raw": web}).named("raw")
+
+    with pytest.raises(StoreError, match="size"):
+        store.stat("a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -15,9 +16,11 @@ from rootcellar.schemas.errors import (
     ContentError,
     StoreUnavailable,
 )
-from rootcellar.staging import handover, outgoing
+from rootcellar.staging import handover, outgoing, publication
 from rootcellar.staging.folder_input import pin_of_folder
 from rootcellar.staging.folder_upload import FolderUpload
+from rootcellar.staging.journal import Journal
+from rootcellar.staging.pipeline import Stopped
 
 
 @pytest.fixture
@@ -266,3 +269,115 @@ def test_a_run_of_no_task_leaves_nothing_at_once(stores, cache):
     run.session.close()
 
     assert keys(stores) == []
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Keeps what was added from being uploaded until it is opened."""
+    opened, send = threading.Event(), FolderUpload.send
+
+    def held(upload, name):
+        opened.wait(20)
+        return send(upload, name)
+
+    monkeypatch.setattr(FolderUpload, "send", held)
+    yield opened
+    opened.set()
+
+
+def test_what_is_changed_before_its_upload_is_refused(local_run, gate):
+    """A member is what it was when it was handed over, or the run fails; its file stays."""
+    path = local_run.write("a", b"one")
+    local_run.add(path)
+    path.write_bytes(b"two")
+    gate.set()
+
+    with pytest.raises(ContentError, match="written to while"):
+        local_run.publish()
+
+    assert b"two" == path.read_bytes()
+
+
+def test_what_is_put_in_a_members_place_is_not_removed(local_run, gate, tmp_path):
+    """A body that moves an added folder elsewhere and links it loses nothing there."""
+    local_run.write("d/a", b"one")
+    local_run.add("d/a")
+    (local_run.path / "d").rename(tmp_path / "moved")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a").write_bytes(b"precious")
+    (local_run.path / "d").symlink_to(tmp_path / "other")
+    gate.set()
+
+    with pytest.raises(ContentError):
+        local_run.publish()
+
+    assert b"precious" == (tmp_path / "other" / "a").read_bytes()
+
+
+def test_what_is_written_again_during_its_upload_is_not_removed(local_run, monkeypatch):
+    """Its bytes are nowhere else; that it was written again is told at the end."""
+    path, send = local_run.write("a", b"one"), FolderUpload.send
+
+    def rewritten(upload, name):
+        sent = send(upload, name)
+        path.unlink()
+        path.write_bytes(b"two")
+        return sent
+
+    monkeypatch.setattr(FolderUpload, "send", rewritten)
+    local_run.add(path)
+
+    with pytest.raises(ContentError, match="was written again"):
+        local_run.publish()
+
+    assert b"two" == path.read_bytes()
+
+
+def test_several_threads_of_a_body_add(local_run, monkeypatch):
+    """The first begins the upload, once; no member is lost and nobody waits for ever."""
+    slow, folders = publication.OutgoingFolder, []
+
+    class Slow(slow):
+        def __init__(self, *arguments):
+            folders.append(self)
+            started.wait(0.2)
+            super().__init__(*arguments)
+
+    started, earlier = threading.Event(), Journal.earlier
+
+    def slowly(journal):
+        started.wait(0.2)
+        return earlier(journal)
+
+    monkeypatch.setattr(publication, "OutgoingFolder", Slow)
+    monkeypatch.setattr(Journal, "earlier", slowly)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: local_run.add(local_run.write(f"m{n}")), range(40)))
+
+    assert 40 == local_run.publish().members
+    assert 1 == len(folders)
+
+
+def test_a_thread_that_waits_to_add_hears_of_the_end(local_run, monkeypatch, wait_until):
+    """When the body is interrupted, no thread of its own is left waiting."""
+    entered, stopping = threading.Event(), threading.Event()
+
+    def held(_upload, _name):
+        entered.set()
+        stopping.wait(20)
+        raise Stopped
+
+    monkeypatch.setattr(FolderUpload, "send", held)
+    with ThreadPoolExecutor(1) as pool:
+        adding = pool.submit(
+            lambda: [local_run.add(local_run.write(f"m{number}")) for number in range(99)]
+        )
+        assert entered.wait(20)
+        taken = local_run.session.handover(local_run.output).taken
+        wait_until(lambda: len(taken) >= 2)
+        threading.Timer(0.1, stopping.set).start()
+        local_run.session.close()
+
+        with pytest.raises((BindingError, ContentError)):
+            adding.result(20)

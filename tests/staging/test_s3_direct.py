@@ -8,18 +8,20 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
-from rootcellar.schemas.errors import DigestMismatch, ObjectChanged, StoreUnavailable
+from rootcellar.schemas.errors import DigestMismatch, ObjectChanged, StoreError, StoreUnavailable
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Stores, transfer
 from rootcellar.staging.pipeline import pipelined
 from rootcellar.staging.stores import s3_connection, s3_transfer
 from rootcellar.staging.stores.s3 import S3Store
-from rootcellar.staging.stores.s3_connection import BucketConnection, _bucket_url
+from rootcellar.staging.stores.s3_connection import Asked, BucketConnection, _bucket_url
 from rootcellar.staging.stores.s3_direct import DirectS3Store
 from rootcellar.staging.stores.s3_options import DirectOptions, NotDirectError
 
@@ -32,41 +34,6 @@ def opened(url="s3://bucket/root", **options):
 def no_pauses(monkeypatch):
     monkeypatch.setattr(s3_connection, "_FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(transfer, "_FIRST_PAUSE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def served():
-    """A server that answers by a list of functions, the last of them from then on."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answer(self):
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.server.seen.append(f"{self.command} {self.path}")
-            index = min(len(self.server.seen), len(self.server.answers)) - 1
-            status, headers, body = self.server.answers[index]
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer  # noqa: N815 (http.server's names)
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.seen, server.answers = [], []
-    server.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def store_at(served, **more):
@@ -200,16 +167,81 @@ def test_a_lost_answer_to_the_last_request_is_looked_up(served, tmp_path, monkey
     assert f"{joined}-1" == pin.etag
 
 
-def test_a_bucket_elsewhere_is_followed():
-    """Amazon names the region; the next request goes there."""
-    options = DirectOptions()
-    url = "https://bucket.s3.us-east-1.amazonaws.com"
-    connection = BucketConnection(url, options, "us-east-1", lambda: None)
-    response = type("R", (), {"status": 301, "headers": {"x-amz-bucket-region": "eu-west-1"}})()
+class Elsewhere:
+    """Answers as Amazon does for buckets in other regions; counts the connections it stands for."""
 
-    assert connection._follow(response)
-    assert "bucket.s3.eu-west-1.amazonaws.com" == connection._host
-    assert not connection._follow(response)
+    def __init__(self, monkeypatch, told):
+        self.told = told
+        self.hosts = []
+        monkeypatch.setattr(s3_connection, "Wire", lambda endpoint: self.at(endpoint.host))
+
+    def at(self, host):
+        @contextmanager
+        def exchange(request):
+            assert host == request.headers["host"]
+            self.hosts.append(host)
+            region = self.told(len(self.hosts), host)
+            status = 301 if region else 200
+            headers = {"x-amz-bucket-region": region} if region else {}
+            yield SimpleNamespace(status=status, headers=headers, content=lambda: b"")
+
+        return SimpleNamespace(exchange=exchange)
+
+    def connection(self):
+        url = "https://bucket.s3.us-east-1.amazonaws.com"
+        return BucketConnection(url, DirectOptions(), "us-east-1", lambda: None)
+
+
+ASKED = Asked(method="HEAD", key="a", uri="raw://a")
+
+
+def test_a_bucket_elsewhere_is_followed(monkeypatch):
+    """Amazon names the region; this and the next request go there."""
+    amazon = Elsewhere(monkeypatch, lambda _, host: "" if "eu-west-1" in host else "eu-west-1")
+    connection = amazon.connection()
+
+    assert 200 == connection.ask(ASKED).status
+    assert 200 == connection.ask(ASKED).status
+    there = "bucket.s3.eu-west-1.amazonaws.com"
+    assert ["bucket.s3.us-east-1.amazonaws.com", there, there] == amazon.hosts
+
+
+def test_all_threads_follow_a_bucket_elsewhere(monkeypatch):
+    """Who asked in the old region while another thread turned to the new one follows too."""
+    both = threading.Barrier(8, timeout=20)
+
+    def told(number, host):
+        if "eu-west-1" in host:
+            return ""
+        both.wait()
+        return "eu-west-1"
+
+    connection = Elsewhere(monkeypatch, told).connection()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: connection.ask(ASKED), range(8)))
+
+    assert [200] * 8 == [answer.status for answer in answers]
+
+
+def test_a_bucket_that_is_always_elsewhere_is_given_up(monkeypatch):
+    """Two regions that name each other are not asked for ever."""
+    amazon = Elsewhere(monkeypatch, lambda number, _: f"eu-west-{number % 2}")
+
+    with pytest.raises(StoreError):
+        amazon.connection().ask(ASKED)
+
+    assert 10 > len(amazon.hosts)
+
+
+@pytest.mark.parametrize("region", ["x@evil.example/", "evil.example:80", "a/b", "#"])
+def test_a_region_is_a_name(monkeypatch, region):
+    """What stands in its place leads to no other host."""
+    amazon = Elsewhere(monkeypatch, lambda *_: region)
+
+    with pytest.raises(StoreError):
+        amazon.connection().ask(ASKED)
+
+    assert ["bucket.s3.us-east-1.amazonaws.com"] == amazon.hosts
 
 
 @pytest.mark.parametrize(
