@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import re
@@ -144,7 +143,7 @@ class Stores:
         self._default_folder = default_folder
         self._opened: dict[str, Store] = {}
         # Where a URI leads never changes; to find out takes as long as half of a cache's hit.
-        self._found = functools.lru_cache(_MOST_ADDRESSES)(self._find)
+        self._found: dict[str, Address] = {}
 
     def __repr__(self) -> str:
         return f"Stores({', '.join(self.names)})"
@@ -206,7 +205,12 @@ class Stores:
             InvalidKey: The URI could leave its store or address something else.
             StoreMissing: Its scheme is neither a store's name nor an allowed protocol.
         """
-        return self._found(uri)
+        found = self._found.get(uri)
+        if found is None:
+            if len(self._found) >= _MOST_ADDRESSES:
+                self._found.clear()
+            found = self._found[uri] = self._find(uri)
+        return found
 
     def _find(self, uri: str) -> Address:
         scheme, separator, rest = uri.partition("://")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from rootcellar.staging.stores import wire as wire_module
+from rootcellar.staging.stores import response as response_module
 from rootcellar.staging.stores.wire import BrokenAnswerError, Endpoint, FileSlice, Request, Wire
 
 
@@ -31,7 +31,7 @@ def test_an_upload_that_stalls_is_given_up_soon(tmp_path, body):
 
 def test_an_answer_without_end_is_not_held_in_memory(monkeypatch):
     """What asks for the whole of it gets an error."""
-    monkeypatch.setattr(wire_module, "_OPEN_CONTENT_BYTES", 1000)
+    monkeypatch.setattr(response_module, "_CONTENT_BYTES", 1000)
 
     def answer(server):
         connection, _ = server.accept()
