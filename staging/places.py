@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootcellar.staging.scratch import AS_MADE, SPARE, Scratch
+from rootcellar.staging.scratch import AS_MADE, SPARE, Scratch, is_as_made
 
 __all__ = ["Places"]
 
@@ -48,7 +48,7 @@ class _Rack:
         folders = [str(number + 1) for number in range(self.count)]
         if os.lstat(self.path).st_mode != AS_MADE or set(os.listdir(self.path)) != set(folders):
             return False
-        return all(_is_empty(f"{self.path}/{folder}") for folder in folders)
+        return all(is_as_made(f"{self.path}/{folder}") for folder in folders)
 
 
 class Places:
@@ -149,7 +149,3 @@ class _Shed:
         if self._scratch is not None:
             self._scratch.close()
         self._kept.clear()
-
-
-def _is_empty(folder: str) -> bool:
-    return os.lstat(folder).st_mode == AS_MADE and not os.listdir(folder)

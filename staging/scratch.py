@@ -28,6 +28,7 @@ __all__ = [
     "SPARE",
     "Scratch",
     "empty_dead",
+    "is_as_made",
     "remove_tree",
     "sweep_ended",
     "sweep_locks",
@@ -84,14 +85,29 @@ class Scratch:
         finally:
             self._unlock()
 
-    def put_aside(self) -> bool:
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[int]:
+        """Open a folder in it for a block, which nobody can lead elsewhere by a link."""
+        file = os.open(name, _FOLDER, dir_fd=self._lock)
+        try:
+            yield file
+        finally:
+            os.close(file)
+
+    def put_aside(self, *, beside: str) -> bool:
         """End the scratch and keep its folder for the next one; tell whether it could be kept.
 
         It must be as it was made: empty, and of the same mode. It keeps its lock.
+
+        Args:
+            beside: Name of a folder that may be there, if it is as it was made too.
         """
         try:
             path = str(self.path)
-            if os.fstat(self._lock).st_mode != AS_MADE or os.listdir(path):
+            if os.fstat(self._lock).st_mode != AS_MADE:
+                return False
+            names = os.listdir(path)
+            if names and (names != [beside] or not is_as_made(f"{path}/{beside}")):
                 return False
             if self._spare is None:
                 name = f"{self._root}/{SPARE}/{secrets.token_hex(8)}"
@@ -203,6 +219,11 @@ def _make_locked(area: str, path: str, mine: list[int]) -> None:
     finally:
         for file in above:
             os.close(file)
+
+
+def is_as_made(folder: str) -> bool:
+    """Tell whether a folder is empty, and of the mode that we make folders with."""
+    return os.lstat(folder).st_mode == AS_MADE and not os.listdir(folder)
 
 
 def remove_tree(top: Path) -> None:

@@ -42,6 +42,7 @@ __all__ = ["ASIDE", "FolderPlace", "PlacedInput", "Workdir", "sweep", "until_pla
 ASIDE, _OUT, _TMP = "aside", "out", "tmp"
 _PLACINGS = 5
 _MANY = 1000
+_SMALL_BYTES = 1024 * 1024
 _REMEDY_EVICTED = (
     "Try again later, or set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more: it is too small for "
     "what runs here at once"
@@ -87,6 +88,7 @@ class Workdir:
         self._top = str(self.path)
         self._inputs = Places(self.path, root=cache.root, taken=(ASIDE, _OUT, _TMP))
         self._outputs: Places | None = None
+        self._reserved: list[str] = []
 
     @property
     def tmp(self) -> Path:
@@ -155,7 +157,9 @@ class Workdir:
         with cache_errors(), self._guard:
             if self._outputs is None:
                 self._outputs = Places(self._made(_OUT))
-            return self._outputs.claim(_plain(name))
+            path = self._outputs.claim(_plain(name))
+        self._reserved.append(name)
+        return path
 
     def modified_inputs(self) -> tuple[PlacedInput, ...]:
         """Return the placed files that were written to, replaced or removed since."""
@@ -176,13 +180,22 @@ class Workdir:
         with cache_errors():
             try:
                 self._release(self._top, at_once=True)
+                self._drop_outputs()
                 self._inputs.put_aside()
-                if not self._scratch.put_aside():
+                if not self._scratch.put_aside(beside=_OUT):
                     self._move_out()
                 self._is_closed = True
             finally:
                 while self._copies:
                     self._copies.pop().close()
+
+    def _drop_outputs(self) -> None:
+        """Remove outputs that are removed at once, as the cache has their bytes or they are few."""
+        if not self._reserved or len(self._reserved) > _MANY:
+            return
+        with contextlib.suppress(OSError), self._scratch.opened(_OUT) as out:
+            while self._reserved:
+                _drop(self._reserved.pop(), out)
 
     def _move_out(self) -> None:
         ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
@@ -367,6 +380,14 @@ def _is_untouched(path: str, size_bytes: int) -> bool:
         return False
     is_file = stat.S_ISREG(status.st_mode)
     return is_file and status.st_size == size_bytes and is_mark(status.st_mtime_ns)
+
+
+def _drop(name: str, folder: int) -> None:
+    """Remove a file of an open folder, if that takes no time."""
+    with contextlib.suppress(OSError):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if status.st_nlink > 1 or status.st_size <= _SMALL_BYTES:
+            os.unlink(name, dir_fd=folder)
 
 
 def _let_go(path: str) -> None:

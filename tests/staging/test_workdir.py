@@ -16,6 +16,7 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable
 from rootcellar.staging import sweep
+from rootcellar.staging.removal import finish_removals
 from rootcellar.staging.workdir import Workdir
 
 
@@ -200,6 +201,77 @@ def test_an_emptied_folder_serves_the_next_run_under_its_own_name(cache, cached)
     assert folder == second.path.stat().st_ino
     assert not placed.exists()
     assert not first.path.exists()
+    second.close()
+
+
+def test_the_folder_of_a_run_with_outputs_serves_the_next_too(cache, cached):
+    """Small outputs and those that the cache has are removed at once, so that nothing is left."""
+    first = Workdir(cache, "run-1")
+    first.reserve("small", "a").write_text("x")
+    first.reserve("missing", "b")
+    first.reserve("cached", "c").hardlink_to(cached.path)
+    folder = first.path.stat().st_ino
+    first.close()
+    second = Workdir(cache, "run-2")
+    output = second.reserve("small", "a")
+
+    assert folder == second.path.stat().st_ino
+    assert not output.exists()
+    assert [] == list(output.parent.iterdir())
+    assert cached.path.read_bytes() == b"content"
+    assert 1 == cached.path.stat().st_nlink
+    second.close()
+
+
+def test_an_end_removes_nothing_that_a_body_led_it_to(cache, tmp_path):
+    """A link in the place of the folder for outputs is removed, and what it leads to stays."""
+    (tmp_path / "a").write_text("of somebody")
+    workdir = Workdir(cache, "run-1")
+    output = workdir.reserve("out", "a")
+    output.parent.rmdir()
+    output.parent.symlink_to(tmp_path)
+    workdir.close()
+    finish_removals()
+
+    assert "of somebody" == (tmp_path / "a").read_text()
+    assert [] == list((cache.root / "ended").iterdir())
+
+
+def leave_a_file(output):
+    output.with_name("left").touch()
+
+
+def leave_a_folder(output):
+    output.mkdir()
+
+
+def leave_a_large_file(output):
+    with output.open("wb") as file:
+        file.truncate(2**21)
+
+
+def change_the_mode(output):
+    output.parent.chmod(0o755)
+
+
+def replace_by_a_link(output):
+    output.parent.rmdir()
+    output.parent.symlink_to("/etc")
+
+
+@pytest.mark.parametrize(
+    "change", [leave_a_file, leave_a_folder, leave_a_large_file, change_the_mode, replace_by_a_link]
+)
+def test_what_a_body_left_beside_or_in_place_of_an_output_serves_nobody(cache, change):
+    """Such a workdir goes as a whole, later."""
+    first = Workdir(cache, "run-1")
+    folder = first.path.stat().st_ino
+    change(first.reserve("out", "a"))
+    first.close()
+    second = Workdir(cache, "run-2")
+
+    assert folder != second.path.stat().st_ino
+    assert [] == list(second.path.iterdir())
     second.close()
 
 
