@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
 import threading
 import time
+import warnings
 from contextlib import closing
 from itertools import pairwise
 
@@ -274,6 +276,21 @@ def test_what_the_requests_raise_is_raised(serve):
         list(exchange_many(wire, requests()))
 
     assert {"/a": b"/a"} == outcome(wire, gets(["/a"]))
+
+
+def test_idle_connections_go_with_what_they_belong_to(serve):
+    """Also where that is part of a cycle; the collector has nothing to warn of."""
+    _, wire = serve(lambda path, _: ok(path.encode()))
+    outcome(wire, gets(PATHS[:20]))
+    cycle = [wire]
+    cycle.append(cycle)
+
+    del wire, cycle
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gc.collect()
+
+    assert [] == [str(one.message) for one in caught if "socket" in str(one.message)]
 
 
 def test_leaving_early_leaves_nothing_behind(serve):
