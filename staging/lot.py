@@ -29,12 +29,14 @@ class Lot:
         """
         if size_bytes > self._left:
             self._note()
-            for more in (_LOT_BYTES, size_bytes - self._left):
-                if more >= size_bytes - self._left and self._reservation.draw(more):
-                    self._left += more
-                    break
-            else:
-                return False
+            needed, more = size_bytes - self._left, _LOT_BYTES
+            while more > needed and not self._reservation.draw(more):
+                more //= 2
+            if more <= needed:
+                more = needed
+                if not self._reservation.draw(more):
+                    return False
+            self._left += more
         self._left -= size_bytes
         self._kept += size_bytes
         return True

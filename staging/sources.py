@@ -80,7 +80,7 @@ class Sources:
         else:
             is_new = True
         try:
-            os.write(file, line)
+            os.pwrite(file, line, 0)
             if not is_new:
                 os.ftruncate(file, len(line))
         finally:

@@ -84,7 +84,7 @@ class Signer:
         second, text = self._second
         now = int(time.time())
         if now != second:
-            text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+            text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             self._second = (now, text)
         return text
 

@@ -58,6 +58,11 @@ class Wire:
         self.endpoint = endpoint
         self._idle: list[_Connection] = []
 
+    def __del__(self) -> None:
+        # Before a collector of cycles comes to the sockets, of which it would warn.
+        while self._idle:
+            self._idle.pop().close()
+
     @contextmanager
     def exchange(self, request: Request) -> Iterator[Response]:
         """Send a request and give its answer, whose body may be read while inside.

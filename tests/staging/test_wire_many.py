@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
 import threading
 import time
+import warnings
 from contextlib import closing
 from itertools import pairwise
 
@@ -14,6 +16,7 @@ import pytest
 import test_wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from many_server import Served
 
 from rootcellar.staging.pipeline import pipelined
 from rootcellar.staging.stores import wire_many as wire_many_module
@@ -22,66 +25,6 @@ from rootcellar.staging.stores.wire import FileSlice, Request, Wire
 from rootcellar.staging.stores.wire_many import MOST_BYTES, exchange_many
 
 certificate = test_wire.certificate
-
-
-class Served:
-    """A server that answers each request by a function of its path and body, on many connections.
-
-    What the function gives is sent; None closes the connection.
-    """
-
-    def __init__(self, answer, tls=None):
-        self.answer = answer
-        self.connections = 0
-        self.seen = []
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.port = self._socket.getsockname()[1]
-        self._tls = tls
-        self._open = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(connection)
-            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
-
-    def _talk(self, connection):
-        try:
-            if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            with connection:
-                received = b""
-                while True:
-                    while b"\r\n\r\n" not in received:
-                        received += (part := connection.recv(1_000_000))
-                        if not part:
-                            return
-                    head, _, received = received.partition(b"\r\n\r\n")
-                    length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
-                    while len(received) < int(length or 0):
-                        received += (part := connection.recv(1_000_000))
-                        if not part:
-                            return
-                    body, received = received[: int(length or 0)], received[int(length or 0) :]
-                    path = head.split(b" ")[1].decode()
-                    self.seen.append(path)
-                    answer = self.answer(path, body)
-                    if answer is None:
-                        return
-                    for piece in [answer] if isinstance(answer, bytes) else answer:
-                        connection.sendall(piece)
-        except OSError:
-            pass
-
-    def close(self):
-        self._socket.close()
-        for connection in self._open:
-            connection.close()
 
 
 @pytest.fixture
@@ -333,6 +276,21 @@ def test_what_the_requests_raise_is_raised(serve):
         list(exchange_many(wire, requests()))
 
     assert {"/a": b"/a"} == outcome(wire, gets(["/a"]))
+
+
+def test_idle_connections_go_with_what_they_belong_to(serve):
+    """Also where that is part of a cycle; the collector has nothing to warn of."""
+    _, wire = serve(lambda path, _: ok(path.encode()))
+    outcome(wire, gets(PATHS[:20]))
+    cycle = [wire]
+    cycle.append(cycle)
+
+    del wire, cycle
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gc.collect()
+
+    assert [] == [str(one.message) for one in caught if "socket" in str(one.message)]
 
 
 def test_leaving_early_leaves_nothing_behind(serve):
