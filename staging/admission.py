@@ -119,7 +119,8 @@ class Admission:
     def _refuse_hopeless(self, size_bytes: int, folder: str, uri: str) -> None:
         """Refuse what the run's own inputs leave no room for: no waiting and no retry helps."""
         work = f"{self._root}/work/"
-        if not folder.startswith(work):
+        # A copy, which has no URI, is made where no link can be: that may pass.
+        if not uri or not folder.startswith(work):
             return
         held = held_bytes(work + folder.removeprefix(work).partition("/")[0])
         most = self._most_bytes()
