@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rootcellar.schemas.amount import spelled
 from rootcellar.schemas.errors import CacheFull, CacheUnusable
-from rootcellar.staging.space import has_reservations
+from rootcellar.staging.space import has_reservations, held_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,10 +53,12 @@ class Admission:
         Raises:
             CacheFull: Runs held too much for as long as we waited; or nobody here holds anything,
                 and what is full is the disk.
-            CacheUnusable: It is more than the whole budget.
+            CacheUnusable: It is more than the whole budget, alone or with what the same run holds,
+                which it lets go of only at its end.
         """
         begun = time.monotonic() if since is None else since
         end = begun + self.ledger.limits.wait_seconds
+        is_hopeful = False
         while True:
             reservation = self.ledger.reserve(size_bytes, folder)
             if reservation is not None:
@@ -66,6 +68,9 @@ class Admission:
             tally = self._evictor.make_room(size_bytes)
             if tally is None:
                 continue
+            if not is_hopeful:
+                self._refuse_hopeless(size_bytes, folder, uri)
+                is_hopeful = True
             ended = time.monotonic()
             if ended >= end or not self._has_others(folder):
                 raise self.full(size_bytes, uri, tally)
@@ -115,9 +120,7 @@ class Admission:
         return CacheFull(problem, "", uri, _REMEDY_LATER if is_held else _REMEDY_DISK)
 
     def _refuse_larger(self, size_bytes: int, uri: str) -> None:
-        with self.ledger.opened() as account:
-            budget = self.ledger.budget_bytes(account)
-            most = min(budget, account.disk_bytes - self.ledger.floor_bytes(account))
+        most = self._most_bytes()
         if size_bytes > most:
             raise CacheUnusable(
                 f"it has {spelled(size_bytes)}, and the cache's budget is {spelled(most)}",
@@ -125,6 +128,28 @@ class Admission:
                 uri,
                 _REMEDY_LARGE,
             )
+
+    def _refuse_hopeless(self, size_bytes: int, folder: str, uri: str) -> None:
+        """Refuse what the run's own inputs leave no room for: no waiting and no retry helps."""
+        work = f"{self._root}/work/"
+        # A copy, which has no URI, is made where no link can be: that may pass.
+        if not uri or not folder.startswith(work):
+            return
+        held = held_bytes(work + folder.removeprefix(work).partition("/")[0])
+        most = self._most_bytes()
+        if held + size_bytes > most:
+            raise CacheUnusable(
+                f"it needs {spelled(size_bytes)}, other inputs of the same run hold "
+                f"{spelled(held)}, and the cache's budget is {spelled(most)}",
+                "",
+                uri,
+                _REMEDY_LARGE,
+            )
+
+    def _most_bytes(self) -> int:
+        with self.ledger.opened() as account:
+            budget = self.ledger.budget_bytes(account)
+            return min(budget, account.disk_bytes - self.ledger.floor_bytes(account))
 
     def _has_others(self, folder: str) -> bool:
         """Tell whether another run or download is here, whose end may give room."""

@@ -43,6 +43,7 @@ from rootcellar.staging.root_folder import AREAS, LAYOUT, REMEDY, cache_errors, 
 from rootcellar.staging.scratch import SPARE, sweep_locks, sweep_scratch
 from rootcellar.staging.sources import Sources, source_name
 from rootcellar.staging.space import NO_SPACE, Ledger, SpaceLimits, now
+from rootcellar.staging.writers import hold_still
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -164,7 +165,8 @@ class Cache:
         Raises:
             CacheFull: There is no room now.
             CacheUnusable: It is larger than the budget.
-            DigestMismatch: The file that was copied has another digest.
+            DigestMismatch: The file that was copied has another digest, or something still writes
+                to the one that was to be linked.
         """
         with cache_errors():
             status = path.lstat()
@@ -172,9 +174,11 @@ class Cache:
                 return entry
             size_bytes = status.st_size
             if status.st_nlink == 1 and path.is_relative_to(self.root / "work"):
-                make = functools.partial(self._intake.link, str(path), digest, size_bytes)
-            else:
-                make = functools.partial(self._intake.copy, path, digest)
+                link = functools.partial(self._intake.link, str(path), digest, size_bytes)
+                # Its times, which would tell of a writer, are about to become an entry's.
+                with hold_still(str(path), status):
+                    return Path(self._persist(link, size_bytes))
+            make = functools.partial(self._intake.copy, path, digest)
             return Path(self._persist(make, size_bytes))
 
     def add_many(self, files: Sequence[tuple[str, Digest, int]]) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rootcellar.staging.pinned_object import PinnedObject
 
-__all__ = ["BLOCK_BYTES", "SPANS_AHEAD", "SPAN_BYTES", "RangeFile"]
+__all__ = ["BLOCK_BYTES", "SPANS_AHEAD", "SPAN_BYTES", "RangeFile", "Room"]
 
 BLOCK_BYTES: Final = 64 * 1024
 """Read at least, where reading jumps; by a reader with a plan only where it wants next to nothing.
@@ -35,6 +35,30 @@ _SEQUENTIAL_BYTES = 2 * BLOCK_BYTES
 _WORTH_DIVIDING_BYTES = 2 * _FIRST_SPAN_BYTES
 
 
+_ROOM_BYTES = 4 * SPANS_AHEAD * SPAN_BYTES
+
+
+class Room:
+    """Memory for what all open files of a run hold, here or on its way. Thread safe."""
+
+    def __init__(self, size_bytes: int = _ROOM_BYTES) -> None:
+        self._left = size_bytes
+        self._mutex = threading.Lock()
+
+    def take(self, size_bytes: int) -> bool:
+        """Take so many bytes, and tell whether there are as many left."""
+        with self._mutex:
+            if size_bytes > self._left:
+                return False
+            self._left -= size_bytes
+            return True
+
+    def give_back(self, size_bytes: int) -> None:
+        """Have so many bytes more for others."""
+        with self._mutex:
+            self._left += size_bytes
+
+
 class RangeFile(io.RawIOBase):
     """A pinned object as a file, for one thread at a time.
 
@@ -46,12 +70,21 @@ class RangeFile(io.RawIOBase):
         source: What is read.
         pool: Runs what is read in parallel.
         reads_ahead: Go on past what is asked for; off for a reader that plans its own reading.
+        room: Of the run; without any left a file reads what is asked for, and keeps one block.
     """
 
-    def __init__(self, source: PinnedObject, pool: Executor, *, reads_ahead: bool = True) -> None:
+    def __init__(
+        self,
+        source: PinnedObject,
+        pool: Executor,
+        *,
+        reads_ahead: bool = True,
+        room: Room | None = None,
+    ) -> None:
         super().__init__()
         self._source = source
-        self._ahead = _Spans(source, pool)
+        self._room = room or Room()
+        self._ahead = _Spans(source, pool, self._room)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._reads_ahead = reads_ahead
         self._least_bytes = BLOCK_BYTES if reads_ahead else _NEXT_TO_NOTHING_BYTES
@@ -127,7 +160,7 @@ class RangeFile(io.RawIOBase):
         """Give up what is on its way, without waiting for it. Safe to repeat."""
         if not self.closed:
             self._ahead.drop()
-            self._blocks.clear()
+            self._keep_blocks(0)
         super().close()
 
     def _goes_on(self, start: int, count: int) -> bool:
@@ -145,9 +178,10 @@ class RangeFile(io.RawIOBase):
         if limit > position + len(view) or len(view) >= _WORTH_DIVIDING_BYTES:
             self._ahead.start(position, limit)
             copied = self._ahead.copy(position, view, limit)
-            if not copied:
-                raise _closed()  # by the end of the run, in another thread
-            return copied
+            if copied:
+                return copied
+            self._check()  # it may have been closed by the end of the run, in another thread
+            view = view[:SPAN_BYTES]
         if len(view) < self._least_bytes:
             return self._copy_block(position, view)
         view[:] = self._source.read(position, position + len(view))
@@ -159,14 +193,22 @@ class RangeFile(io.RawIOBase):
         if block is None:
             start = number * BLOCK_BYTES
             block = self._source.read(start, min(start + BLOCK_BYTES, self.size()))
+            self._keep_blocks(_BLOCKS - 1)
+            # One needs no room, or a reader of small pieces would fetch it again for each.
+            if self._blocks and not self._room.take(BLOCK_BYTES):
+                self._keep_blocks(0)
             self._blocks[number] = block
-            if len(self._blocks) > _BLOCKS:
-                self._blocks.popitem(last=False)
         else:
             self._blocks.move_to_end(number)
         part = block[offset : offset + len(view)]
         view[: len(part)] = part
         return len(part)
+
+    def _keep_blocks(self, most: int) -> None:
+        while len(self._blocks) > most:
+            self._blocks.popitem(last=False)
+            if self._blocks:
+                self._room.give_back(BLOCK_BYTES)
 
     def _check(self) -> None:
         if self.closed:
@@ -190,9 +232,10 @@ class _Spans:
     For one reader; but another thread may `drop` them at any time.
     """
 
-    def __init__(self, source: PinnedObject, pool: Executor) -> None:
+    def __init__(self, source: PinnedObject, pool: Executor, room: Room) -> None:
         self._source = source
         self._pool = pool
+        self._room = room
         self._mutex = threading.Lock()
         self._spans: deque[_Span] = deque()
         self._end = 0
@@ -230,27 +273,35 @@ class _Spans:
         """Forget everything; what is on its way ends unheard."""
         with self._mutex:
             while self._spans:
-                self._spans.popleft().content.cancel()
+                self._forget_first()
 
     def _at(self, position: int, limit: int) -> _Span | None:
         """Return the span that holds a position, and ask for what follows it."""
         with self._mutex:
             while self._spans and self._spans[0].end <= position:
-                self._spans.popleft().content.cancel()
+                self._forget_first()
             if not self._spans or position < self._spans[0].start:
                 return None
             self._ask(limit)
             return self._spans[0]
 
+    def _forget_first(self) -> None:
+        span = self._spans.popleft()
+        span.content.cancel()
+        self._room.give_back(span.end - span.start)
+
     def _ask(self, limit: int) -> None:
         while len(self._spans) < SPANS_AHEAD and self._end < limit:
-            start = self._end
-            self._end = min(start + self._next_bytes, limit)
+            start, end = self._end, min(self._end + self._next_bytes, limit)
+            if not self._room.take(end - start):
+                return
+            self._end = end
             # Small at first, so that the first bytes are here soon and few are in vain.
             self._next_bytes = min(2 * self._next_bytes, SPAN_BYTES)
             try:
                 future = self._pool.submit(self._source.read, start, self._end)
             except RuntimeError as error:  # the run has ended meanwhile
+                self._room.give_back(end - start)
                 raise _closed() from error
             self._spans.append(_Span(start, self._end, future))
 

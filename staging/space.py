@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rootcellar.schemas.amount import Amount
-from rootcellar.staging.epoch import mark_ns
+from rootcellar.staging.epoch import is_mark, mark_ns
 from rootcellar.staging.host_lock import LockableFile
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "Reservation",
     "SpaceLimits",
     "has_reservations",
+    "held_bytes",
     "reserved_bytes",
 ]
 
@@ -270,6 +271,22 @@ def reserved_bytes(root: str) -> int:
         for path in glob.iglob(f"{glob.escape(root)}/{pattern}/{_PREFIX}*"):
             with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
                 total += int(file.read(_WIDTH))
+    return total
+
+
+def held_bytes(workdir: str) -> int:
+    """Return the bytes of entries and reservations that a run holds in its workdir."""
+    inodes, total = set(), 0
+    for folder, _, names in os.walk(workdir):
+        for name in names:
+            with contextlib.suppress(OSError, ValueError):
+                status = os.lstat(f"{folder}/{name}")
+                if name.startswith(_PREFIX):
+                    with open(f"{folder}/{name}", "rb") as file:
+                        total += int(file.read(_WIDTH))
+                elif status.st_nlink > 1 and is_mark(status.st_mtime_ns):
+                    total += 0 if status.st_ino in inodes else status.st_size
+                    inodes.add(status.st_ino)
     return total
 
 

@@ -23,7 +23,7 @@ from rootcellar.schemas.manifest_text import ManifestText
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.folder_listing import FolderListing, is_listing, member_path
 from rootcellar.staging.pinned_object import Amount, Meter, PinnedObject
-from rootcellar.staging.range_file import RangeFile
+from rootcellar.staging.range_file import RangeFile, Room
 from rootcellar.staging.stores.store import Address
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Streams:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._pool: ThreadPoolExecutor | None = None
+        self._room = Room()
         # Weak: a dataset opens a file for each member, and forgets it without closing it.
         self._files: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pid = os.getpid()
@@ -113,7 +114,7 @@ class Streams:
         self._check(source.artifact, source.address.uri)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rootcellar-stream")
-        file = RangeFile(source, self._pool, reads_ahead=reads_ahead)
+        file = RangeFile(source, self._pool, reads_ahead=reads_ahead, room=self._room)
         self._files.add(file)
         return file
 

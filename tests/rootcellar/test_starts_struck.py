@@ -35,9 +35,10 @@ def catalog(tmp_path):
 @pytest.fixture
 def warm(catalog, tmp_path):
     """Starts that have reached the catalog a moment ago."""
-    starts, first = Starts(catalog, lambda: tmp_path / "runs"), a_start()
-    starts.begin(first)
-    starts.finish(its_end(first))
+    starts = Starts(catalog, lambda: tmp_path / "runs")
+    for start in [a_start(), a_start()]:  # the second starts the thread that watches
+        starts.begin(start)
+        starts.finish(its_end(start))
     yield starts
     starts.close()
 

@@ -22,7 +22,7 @@ from rootcellar.schemas.errors import (
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Address
 from rootcellar.staging.pinned_object import Meter, PinnedObject
-from rootcellar.staging.range_file import BLOCK_BYTES, SPAN_BYTES, SPANS_AHEAD, RangeFile
+from rootcellar.staging.range_file import BLOCK_BYTES, SPAN_BYTES, SPANS_AHEAD, RangeFile, Room
 
 MB = 1024 * 1024
 
@@ -219,3 +219,23 @@ def test_a_limit_strikes_while_waiting(pool):
     file.close()
 
     assert file.closed
+
+
+def test_all_open_files_share_one_room(pool):
+    """What many files hold is bounded together; each reads to its end all the same."""
+    store = LargeStore(3 * MB + 77)
+    room = Room(2 * MB)
+    files = [raw(store, pool, room=room) for _ in range(5)]
+    held, read = [], [0] * len(files)
+
+    while any(chunks := [file.read(100_000) for file in files]):
+        read = [done + len(chunk) for done, chunk in zip(read, chunks, strict=True)]
+        spans = [span for file in files for span in file._ahead._spans]
+        blocks = sum(max(0, len(file._blocks) - 1) for file in files)
+        held.append(sum(span.end - span.start for span in spans) + blocks * BLOCK_BYTES)
+
+    assert [3 * MB + 77] * 5 == read
+    assert 0 < max(held) <= 2 * MB
+    for file in files:
+        file.close()
+    assert room.take(2 * MB), "all was given back"
