@@ -18,6 +18,7 @@ from rootcellar.staging.stores.s3_answers import bucket_missing, unreachable
 from rootcellar.staging.stores.s3_connection import Asked, connect
 from rootcellar.staging.stores.s3_options import NotDirectError
 from rootcellar.staging.stores.s3_transfer import DirectUpload, SmallUpload, found_pin
+from rootcellar.staging.stores.s3_whole import write_whole
 from rootcellar.staging.stores.store import Listed
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.s3_connection import BucketConnection
     from rootcellar.staging.stores.s3_options import DirectOptions
-    from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress
+    from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress, Written
 
 __all__ = ["DirectS3Store"]
 
@@ -161,6 +162,12 @@ class DirectS3Store:
             pending.abort()
             raise
         return pending
+
+    def write_file(
+        self, key: str, source: Path, progress: Progress | None = None
+    ) -> Written | None:
+        """Put a file of up to 32 MiB by one request; not where bodies must be signed first."""
+        return write_whole(self, key, source, progress)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Put an object by one request."""

@@ -21,7 +21,7 @@ from rootcellar.staging.pipeline import cut_off_by
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["BrokenAnswerError", "Endpoint", "FileSlice", "Request", "Response", "Wire"]
 
@@ -57,11 +57,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class FileSlice:
-    """Bytes of an open file as the body of a request."""
+    """Bytes of an open file as the body of a request.
+
+    `seen` is given each piece as it is sent, behind its place: 0 again where all is sent again.
+    """
 
     file: int
     start: int
     size_bytes: int
+    seen: Callable[[int, memoryview], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,9 +305,11 @@ class _Connection:
         offset, end = body.start, body.start + body.size_bytes
         while offset < end:
             count = min(_SEND_BYTES, end - offset)
-            if self._encrypted:
+            if self._encrypted or body.seen is not None:
                 view = self._view()[: end - offset]
                 count = os.preadv(body.file, [view], offset)
+                if body.seen is not None:
+                    body.seen(offset - body.start, view[:count])
                 self._socket.sendall(view[:count])
             else:
                 count = os.sendfile(self._socket.fileno(), body.file, offset, count)
