@@ -19,7 +19,7 @@ from rootcellar.staging.hashing import digest_bytes, digest_file
 from rootcellar.staging.output import VERSION_ROOT, unsteady
 from rootcellar.staging.pipeline import pipelined
 from rootcellar.staging.some import some_of
-from rootcellar.staging.stores.store import SMALL_OBJECT_BYTES, ManyObjects
+from rootcellar.staging.stores.store import SMALL_OBJECT_BYTES, ManyObjects, WholeFileStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -211,6 +211,12 @@ class FolderUpload:
             digest = digest_file(path, self._store.algorithm)
             if copied := self._copied(digest, key):
                 return digest, copied, 0
+        if isinstance(self._store, WholeFileStore):
+            written = self._store.write_file(key, path, self._progress)
+            if written is not None:
+                if written.size_bytes != status.st_size:
+                    raise unsteady(self.output, name)
+                return written.digest, written.pin, written.size_bytes
         pending = self._store.upload(key, path, self._progress)
         try:
             if pending.size_bytes != status.st_size:

@@ -28,6 +28,7 @@ from rootcellar.staging.stores.s3_answers import (
 from rootcellar.staging.stores.s3_connection import Asked, connect
 from rootcellar.staging.stores.s3_options import NotDirectError
 from rootcellar.staging.stores.s3_transfer import DirectUpload, SmallUpload, found_pin
+from rootcellar.staging.stores.s3_whole import write_whole
 from rootcellar.staging.stores.store import Listed
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.hashing import Algorithm
     from rootcellar.staging.stores.s3_connection import BucketConnection
     from rootcellar.staging.stores.s3_options import DirectOptions
-    from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress
+    from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress, Written
     from rootcellar.staging.stores.wire import Response
 
 __all__ = ["DirectS3Store"]
@@ -197,6 +198,12 @@ class DirectS3Store:
             pending.abort()
             raise
         return pending
+
+    def write_file(
+        self, key: str, source: Path, progress: Progress | None = None
+    ) -> Written | None:
+        """Put a file of up to 32 MiB by one request; not where bodies must be signed first."""
+        return write_whole(self, key, source, progress)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Put an object by one request."""

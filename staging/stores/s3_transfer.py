@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.stores.s3_connection import Asked, BucketConnection
     from rootcellar.staging.stores.store import Progress
 
-__all__ = ["DirectUpload", "SmallUpload", "found_pin"]
+__all__ = ["DirectUpload", "SmallUpload", "found_pin", "written_to"]
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class SmallUpload:
         if content is None:
             content = b"".join(read_source(self._source, SMALL_BYTES))
             if digest_bytes(content, algorithm_of(self.digest)) != self.digest:
-                raise _written_to(self._bucket.uri(self._key))
+                raise written_to(self._bucket.uri(self._key))
         pin = self._bucket.write_small(self._key, content)
         self._kept = None
         if self._progress is not None:
@@ -162,9 +162,9 @@ class DirectUpload:
             except (EOFError, StoreUnavailable) as error:
                 if written_at(file) == before:
                     raise
-                raise _written_to(self._bucket.uri(self._key)) from error
+                raise written_to(self._bucket.uri(self._key)) from error
             if written_at(file) != before:
-                raise _written_to(self._bucket.uri(self._key))
+                raise written_to(self._bucket.uri(self._key))
 
     def _send_all(self, file: int, size_bytes: int, progress: Progress | None) -> None:
         for part in pipelined(
@@ -270,7 +270,8 @@ def _parts_of(size_bytes: int) -> Iterator[_Part]:
         yield _Part(number, start, min(start + part_bytes, size_bytes))
 
 
-def _written_to(uri: str) -> DigestMismatch:
+def written_to(uri: str) -> DigestMismatch:
+    """Return the error for a file that something wrote to."""
     return DigestMismatch(
         "the local file was changed while it was published",
         "",

@@ -32,6 +32,8 @@ __all__ = [
     "Progress",
     "Store",
     "TotalProgress",
+    "WholeFileStore",
+    "Written",
     "chunks_of",
 ]
 
@@ -94,6 +96,36 @@ class PendingUpload(Protocol):
         """Give up what was transferred. Safe to repeat; after `publish` it does nothing.
 
         Raises nothing of the store's: what cannot be given up now stays invisible.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An object that was made of a local file.
+
+    Attributes:
+        digest: Of the bytes as they were sent.
+    """
+
+    digest: Digest
+    size_bytes: int
+    pin: Pin
+
+
+@runtime_checkable
+class WholeFileStore(Protocol):
+    """A store that takes a file of some size by one request."""
+
+    def write_file(
+        self, key: str, source: Path, progress: Progress | None = None
+    ) -> Written | None:
+        """Publish a local file in one atomic step, hashed as it is sent.
+
+        For attempt-unique keys only: the bytes are visible before anybody can tell that nothing
+        wrote to the file meanwhile. None if `upload` is the better way; then nothing was done.
+
+        Raises:
+            DigestMismatch: The local file was changed meanwhile; the object may be there.
         """
 
 

@@ -34,11 +34,15 @@ _IDLE_CONNECTIONS = 32
 
 @dataclass(frozen=True, slots=True)
 class FileSlice:
-    """Bytes of an open file as the body of a request."""
+    """Bytes of an open file as the body of a request.
+
+    `seen` is given each piece as it is sent, behind its place: 0 again where all is sent again.
+    """
 
     file: int
     start: int
     size_bytes: int
+    seen: Callable[[int, memoryview], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +207,24 @@ class _Connection:
     def _send_file(self, body: FileSlice) -> None:
         def send(at: int) -> int:
             offset, count = body.start + at, min(_SEND_BYTES, body.size_bytes - at)
-            if self._encrypted:
-                view = self._view()[:count]
-                count = os.preadv(body.file, [view], offset)
-                self._socket.sendall(view[:count])
-            else:
+            if not self._encrypted and body.seen is None:
                 count = os.sendfile(self._socket.fileno(), body.file, offset, count)
+            else:
+                view = self._view()[:count]
+                count = self._send_some(view[: os.preadv(body.file, [view], offset)])
+                if body.seen is not None:
+                    body.seen(at, view[:count])
             if not count:
                 raise BrokenAnswerError("the local file became shorter")
             return count
 
         self._send_all(body.size_bytes, send)
+
+    def _send_some(self, view: memoryview) -> int:
+        if not self._encrypted:
+            return self._socket.send(view)
+        self._socket.sendall(view)
+        return len(view)
 
     def _send_all(self, size_bytes: int, send: Callable[[int], int]) -> None:
         """Send by calls that send some; nothing may go for as long as the timeout, no longer."""
