@@ -16,14 +16,14 @@ from benchmarks.fresh import FailedError, call_fresh
 from benchmarks.place import KEY, Place, make_items, put_stored
 from benchmarks.server import ObjectServer
 from benchmarks.suite import OURS, Row, Run, Series, disk_folder, fast_folder, rows_of
-from rootcellar.staging.cache import Cache
+from rootcellar.staging.cache.cache import Cache
 from rootcellar.staging.session import StagingSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.suite import Scale
-    from rootcellar.staging.session import Located
+    from rootcellar.staging.staged import Located
 
 __all__ = ["measure_cold", "measure_hits"]
 

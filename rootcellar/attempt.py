@@ -34,8 +34,8 @@ from rootcellar.schemas.record import (
     RunState,
 )
 from rootcellar.scrub import error_text, scrubbed
-from rootcellar.staging.session import StagedFile
-from rootcellar.staging.streaming import StreamedInput
+from rootcellar.staging.staged import StagedFile
+from rootcellar.staging.streams.streaming import StreamedInput
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

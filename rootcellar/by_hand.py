@@ -32,7 +32,7 @@ from rootcellar.schemas.interface import Delivery, InputSpec, OutputSpec, Shape,
 from rootcellar.schemas.record import RunStarted, RunState, new_uid
 from rootcellar.schemas.ref import Ref
 from rootcellar.schemas.registry import Registry
-from rootcellar.staging.temp_file import temp_name
+from rootcellar.staging.host.temp_file import temp_name
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset

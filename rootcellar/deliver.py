@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.binding import BoundInput
     from rootcellar.schemas.ref import Ref
-    from rootcellar.staging.streaming import StreamedInput
+    from rootcellar.staging.streams.streaming import StreamedInput
 
 __all__ = ["Arrived", "about", "deliver"]
 

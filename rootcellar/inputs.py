@@ -11,15 +11,16 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import ArtifactNotFound, InputModified, RootcellarError
 from rootcellar.schemas.record import InputRecord, VersionRecord, new_uid
 from rootcellar.schemas.ref import Ref
-from rootcellar.staging.session import Located
-from rootcellar.staging.streaming import StreamedInput, StreamRequest
+from rootcellar.staging.staged import Located
+from rootcellar.staging.streams.streaming import StreamedInput, StreamRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rootcellar.catalog.catalog import Catalog
     from rootcellar.schemas.binding import BoundInput, Wanted
-    from rootcellar.staging.session import StagedFile, StagingSession
+    from rootcellar.staging.session import StagingSession
+    from rootcellar.staging.staged import StagedFile
 
 __all__ = ["Pinned", "check_inputs", "pin_input", "stage"]
 

@@ -14,7 +14,7 @@ from rootcellar.schemas.handle import Outputs, Staged
 from rootcellar.schemas.interface import Delivery
 from rootcellar.schemas.record import OutputRecord, VersionRecord, new_uid
 from rootcellar.schemas.ref import Ref
-from rootcellar.staging.output import Output, check_written
+from rootcellar.staging.publication.output import Output, check_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.binding import BoundOutput
     from rootcellar.schemas.formats.folder import Members
     from rootcellar.schemas.formats.format import Description
-    from rootcellar.staging.publication import Published
+    from rootcellar.staging.publication.publication import Published
     from rootcellar.staging.session import StagingSession
 
 __all__ = ["OutputDesk", "refs_of"]

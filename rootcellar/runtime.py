@@ -13,11 +13,11 @@ from rootcellar.catalog.catalog import Catalog
 from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.errors import CatalogError
 from rootcellar.settings import Settings
-from rootcellar.staging.cache import Cache
+from rootcellar.staging.cache.cache import Cache
+from rootcellar.staging.cache.space import SpaceLimits
 from rootcellar.staging.session import StagingSession
-from rootcellar.staging.space import SpaceLimits
 from rootcellar.staging.stores import Stores
-from rootcellar.staging.workdir import sweep
+from rootcellar.staging.workdir.workdir import sweep
 from rootcellar.starts import Starts
 
 if TYPE_CHECKING:

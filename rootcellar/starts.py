@@ -20,7 +20,7 @@ from celery.signals import worker_process_shutdown
 from rootcellar.note_text import end_text, read_note, start_text
 from rootcellar.schemas.errors import CacheUnusable, CatalogError
 from rootcellar.schemas.record import RunState, VersionRecord
-from rootcellar.staging.host_note import HostNote, sweep_notes
+from rootcellar.staging.host.host_note import HostNote, sweep_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,10 +14,14 @@ from rootcellar.schemas.errors import ContentError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MANIFEST_NAME", "Manifest", "Member", "check_member_path"]
+__all__ = ["MANIFEST_NAME", "VERSION_ROOT", "Manifest", "Member", "check_member_path"]
 
 MANIFEST_NAME = "_manifest.json"
 """Under a folder's URI, the object that makes its members a folder."""
+
+VERSION_ROOT = re.compile(r"v-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The segment that keeps one version's members apart from another's: `v-` and a whole UUID, which
+foreign folders such as `v-1` are not."""
 
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[^/\x00-\x1f\x7f\\\ud800-\udfff]+"
 _PLAIN = re.compile(f"{_SEGMENT}(?:/{_SEGMENT})*")

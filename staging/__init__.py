@@ -1,12 +1,13 @@
 """The files: stores, transfer, cache, workdir, publication, session."""
 
-from rootcellar.staging.cache import Cache, Cached
-from rootcellar.staging.output import Output
-from rootcellar.staging.publication import Published
-from rootcellar.staging.session import Located, StagedFile, StagingSession
+from rootcellar.staging.cache.cache import Cache, Cached
+from rootcellar.staging.publication.output import Output
+from rootcellar.staging.publication.publication import Published
+from rootcellar.staging.session import StagingSession
+from rootcellar.staging.staged import Located, StagedFile
 from rootcellar.staging.stores import Address, Progress, Store, StoreLocation, Stores
-from rootcellar.staging.streaming import StreamedInput, StreamRequest
-from rootcellar.staging.workdir import sweep
+from rootcellar.staging.streams.streaming import StreamedInput, StreamRequest
+from rootcellar.staging.workdir.workdir import sweep
 
 __all__ = [
     "Address",

@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from rootcellar.staging.entries import EntryState
-from rootcellar.staging.host_lock import HostLock
-from rootcellar.staging.root_folder import LAYOUT
-from rootcellar.staging.workdir import sweep
+from rootcellar.staging.cache.entries import EntryState
+from rootcellar.staging.cache.root_folder import LAYOUT
+from rootcellar.staging.host.host_lock import HostLock
+from rootcellar.staging.workdir.workdir import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
-    from rootcellar.staging.cache import Cache
+    from rootcellar.staging.cache.cache import Cache
 
 __all__ = ["Holding", "Pruned", "Usage", "Verified", "holdings", "prune", "usage", "verify"]
 

@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any, Self
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.folder_input import FolderInput, pin_of_folder
-from rootcellar.staging.linked_input import will_link
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.folders.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.workdir.linked_input import will_link
+from rootcellar.staging.workdir.workdir import Workdir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from rootcellar.schemas.ref import Kind
-    from rootcellar.staging.cache import Cache
-    from rootcellar.staging.linked_input import LinkLocal
+    from rootcellar.staging.cache.cache import Cache
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import Address
+    from rootcellar.staging.workdir.linked_input import LinkLocal
 
 __all__ = ["MESSAGE_BYTES", "Prefetcher", "Upcoming"]
 

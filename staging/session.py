@@ -5,81 +5,40 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import CacheUnusable, InputModified, RootcellarError
-from rootcellar.staging.cache import cache_errors
-from rootcellar.staging.folder_input import FolderInput, StagedFolder, pin_of_folder
-from rootcellar.staging.linked_input import LinkedInputs
-from rootcellar.staging.publication import Publication, Published
-from rootcellar.staging.some import some_of
-from rootcellar.staging.streaming import Streams
-from rootcellar.staging.transfer import digest_file
-from rootcellar.staging.workdir import ASIDE, Workdir, until_placed
+from rootcellar.staging.cache.cache import cache_errors
+from rootcellar.staging.engine.some import some_of
+from rootcellar.staging.folders.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.publication.publication import Publication, Published
+from rootcellar.staging.staged import Located, StagedFile, staged_by_link, staged_folder
+from rootcellar.staging.stores.transfer import digest_file
+from rootcellar.staging.streams.streaming import Streams
+from rootcellar.staging.workdir.linked_input import LinkedInputs
+from rootcellar.staging.workdir.workdir import ASIDE, Workdir, until_placed
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
     from rootcellar.schemas.digest import Digest
-    from rootcellar.schemas.ref import Kind, Pin
-    from rootcellar.staging.cache import Cache
-    from rootcellar.staging.handover import Handover
-    from rootcellar.staging.linked_input import LinkedInput, LinkLocal
-    from rootcellar.staging.outgoing import LocalFile
-    from rootcellar.staging.output import Output
+    from rootcellar.schemas.ref import Kind
+    from rootcellar.staging.cache.cache import Cache
+    from rootcellar.staging.publication.handover import Handover
+    from rootcellar.staging.publication.outgoing import LocalFile
+    from rootcellar.staging.publication.output import Output
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import TotalProgress
-    from rootcellar.staging.streaming import StreamedInput, StreamRequest
+    from rootcellar.staging.streams.streaming import StreamedInput, StreamRequest
+    from rootcellar.staging.workdir.linked_input import LinkLocal
 
-__all__ = ["Located", "StagedFile", "StagingSession"]
+__all__ = ["StagingSession"]
 
 _MANY = 8
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """One state of what lies at a URI. A ref's URI, kind and pin make one too.
-
-    Attributes:
-        pin: Of the file; for a folder, of its manifest or of its listing.
-    """
-
-    uri: str
-    kind: Kind
-    pin: Pin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagedFile:
-    """A file or folder that lies ready for the body.
-
-    Attributes:
-        path: In the workdir, read-only.
-        digest: Of the file, or of the folder's manifest.
-        pin: Which state it is. Not the one that was located if that was replaced meanwhile.
-        hit: All bytes were on the host.
-        members: Number of files of a folder; None for a file.
-        hits: Files that were on the host.
-        misses: Files that were downloaded.
-    """
-
-    uri: str
-    kind: Kind
-    path: Path
-    digest: Digest
-    size_bytes: int
-    pin: Pin
-    hit: bool
-    transferred_bytes: int
-    seconds: float
-    members: int | None
-    hits: int = 0
-    misses: int = 0
 
 
 class StagingSession:
@@ -219,7 +178,7 @@ class StagingSession:
             )
             staged = folder.stage(address, located.pin, expected=expected)
             self.expect(staged.transferred_bytes - staged.size_bytes)
-            return _staged_folder(located, staged, time.monotonic() - started)
+            return staged_folder(located, staged, time.monotonic() - started)
         pin, cached = located.pin, self._host_cache.known(address, located.pin, expected)
         if cached is None:
             linked = self._linked.place(
@@ -227,7 +186,7 @@ class StagingSession:
             )
             if linked is not None:
                 self.expect(-linked.size_bytes)
-                return _staged_by_link(located, linked, time.monotonic() - started)
+                return staged_by_link(located, linked, time.monotonic() - started)
             cached = self._cache.fetch(address, pin, expected=expected, progress=self._progress)
         path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
         if cached.hit:
@@ -372,36 +331,3 @@ class StagingSession:
         except CacheUnusable as error:
             # What ended the run is worth more than this, and the next sweep removes the rest.
             _log.warning("A workdir could not be removed. %s", error)
-
-
-def _staged_by_link(located: Located, linked: LinkedInput, seconds: float) -> StagedFile:
-    return StagedFile(
-        uri=located.uri,
-        kind="file",
-        path=linked.path,
-        digest=linked.digest,
-        size_bytes=linked.size_bytes,
-        pin=located.pin,
-        hit=True,
-        transferred_bytes=0,
-        seconds=seconds,
-        members=None,
-        hits=1,
-    )
-
-
-def _staged_folder(located: Located, staged: StagedFolder, seconds: float) -> StagedFile:
-    return StagedFile(
-        uri=located.uri,
-        kind=located.kind,
-        path=staged.path,
-        digest=staged.digest,
-        size_bytes=staged.size_bytes,
-        pin=staged.pin,
-        hit=not staged.misses,
-        transferred_bytes=staged.transferred_bytes,
-        seconds=seconds,
-        members=staged.members,
-        hits=staged.members - staged.misses,
-        misses=staged.misses,
-    )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from benchmarks.place import KEY
 from benchmarks.transfer import MissingError
-from rootcellar.staging import transfer
-from rootcellar.staging.cache import Cache
-from rootcellar.staging.output import Output
+from rootcellar.staging.cache.cache import Cache
+from rootcellar.staging.publication.output import Output
 from rootcellar.staging.session import StagingSession
+from rootcellar.staging.stores import transfer
 from rootcellar.staging.stores.location import Stores
 
 if TYPE_CHECKING:

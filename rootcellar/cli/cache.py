@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rootcellar.schemas.digest import Digest
-    from rootcellar.staging.cache import Cache
+    from rootcellar.staging.cache.cache import Cache
 
 __all__ = ["COMMANDS"]
 

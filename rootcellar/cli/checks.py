@@ -17,7 +17,7 @@ from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.errors import AccessDenied, CatalogError, RootcellarError
 from rootcellar.schemas.mounts import network_file_system
 from rootcellar.settings import find_settings_file
-from rootcellar.staging.cache import Cache
+from rootcellar.staging.cache.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,17 +18,17 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.clone import cloned
-from rootcellar.staging.hashing import Hasher
+from rootcellar.staging.engine.hashing import Hasher
+from rootcellar.staging.host.clone import cloned
+from rootcellar.staging.host.temp_file import create_temp, is_temp_name, temp_name
 from rootcellar.staging.stores.source_file import read_source
 from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
-from rootcellar.staging.temp_file import create_temp, is_temp_name, temp_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from rootcellar.schemas.digest import Digest
-    from rootcellar.staging.hashing import Algorithm
+    from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, Progress
 
 __all__ = ["FolderStore", "pin_of"]

@@ -25,10 +25,10 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.hashing import Hasher
+from rootcellar.staging.engine.hashing import Hasher
+from rootcellar.staging.host.temp_file import is_temp_name, temp_name
 from rootcellar.staging.stores.source_file import read_source
 from rootcellar.staging.stores.store import Listed, chunks_of
-from rootcellar.staging.temp_file import is_temp_name, temp_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
-    from rootcellar.staging.hashing import Algorithm
+    from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, Progress
 
 __all__ = ["GenericStore"]

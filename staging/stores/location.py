@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from rootcellar.schemas.errors import InvalidKey, SettingsError, StoreMissing
 from rootcellar.schemas.manifest import check_member_path
-from rootcellar.staging.hashing import Hasher
+from rootcellar.staging.engine.hashing import Hasher
 from rootcellar.staging.stores.folder import FolderStore
 from rootcellar.staging.stores.store import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rootcellar.staging.hashing import Algorithm
+    from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.store import Store
 
 __all__ = ["StoreLocation", "Stores"]
@@ -249,11 +249,11 @@ def _open(base: str, location: StoreLocation) -> Store:
     if location.protocol in _FOLDER_PROTOCOLS:
         return FolderStore(base, _folder_of(location.url), **location.options)
     if location.protocol in _S3_PROTOCOLS:
-        from rootcellar.staging.stores.s3_choice import open_bucket  # noqa: PLC0415 (as below)
+        from rootcellar.staging.stores.s3.choice import open_bucket  # noqa: PLC0415 (as below)
 
         return open_bucket(base, location.url.partition("://")[2], location.options)
     if location.protocol in _CLOUD_PROTOCOLS:
-        from rootcellar.staging.stores.cloud_choice import open_cloud  # noqa: PLC0415 (as below)
+        from rootcellar.staging.stores.cloud.choice import open_cloud  # noqa: PLC0415 (as below)
 
         return open_cloud(base, location.url, location.options)
     # fsspec takes a tenth of a second to import; who has folders only does not pay for it.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
-    from rootcellar.staging.hashing import Algorithm
+    from rootcellar.staging.engine.hashing import Algorithm
 
 __all__ = [
     "CHUNK_BYTES",

@@ -249,7 +249,7 @@ def test_a_forked_child_that_raises_does_not_end_the_run(home, app):
 
 def test_a_soft_limit_does_not_strike_a_run_that_is_recorded(home, app, monkeypatch):
     """Removing a workdir takes time; a limit that falls in there would fail what succeeded."""
-    from rootcellar.staging.workdir import Workdir
+    from rootcellar.staging.workdir.workdir import Workdir
 
     real = Workdir.close
 

@@ -17,7 +17,7 @@ from rain_app import Drops, Dump, Rain, Total
 from rootcellar import STREAMED, Digest, RetryPolicy, Staged, install
 from rootcellar.runtime import current_runtime
 from rootcellar.schemas.errors import ArtifactNotFound, BindingError, ObjectChanged
-from rootcellar.staging.range_file import RangeFile
+from rootcellar.staging.streams.range_file import RangeFile
 
 COLUMNS = 40
 ROWS = 4_000

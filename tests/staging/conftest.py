@@ -17,7 +17,7 @@ import pytest
 
 from rootcellar.schemas.amount import Amount
 from rootcellar.staging import Address, Cache, Stores
-from rootcellar.staging.space import SpaceLimits, reserved_bytes
+from rootcellar.staging.cache.space import SpaceLimits, reserved_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -12,9 +12,9 @@ PREAMBLE = """
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.errors import CacheFull, CacheUnusable
     from rootcellar.staging import Cache, StagingSession, Stores, sweep
-    from rootcellar.staging.removal import finish_removals
-    from rootcellar.staging.space import SpaceLimits, reserved_bytes
-    from rootcellar.staging.workdir import Workdir
+    from rootcellar.staging.host.removal import finish_removals
+    from rootcellar.staging.cache.space import SpaceLimits, reserved_bytes
+    from rootcellar.staging.workdir.workdir import Workdir
 
     root = pathlib.Path(sys.argv[1])
     stores = Stores.from_mapping({"raw": str(root / "store")})

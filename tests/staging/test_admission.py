@@ -8,7 +8,7 @@ import pytest
 
 from rootcellar.schemas.errors import CacheFull, CacheUnusable
 from rootcellar.staging import StagingSession
-from rootcellar.staging.output import Output
+from rootcellar.staging.publication.output import Output
 
 
 def stage(session, uri, kind="file"):

@@ -15,7 +15,7 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable, CatalogUnavailable
 from rootcellar.staging import Cache, StagingSession
-from rootcellar.staging.workdir import Workdir, sweep
+from rootcellar.staging.workdir.workdir import Workdir, sweep
 
 CONTENT = b"weather" * 1000
 
@@ -211,7 +211,7 @@ def test_what_a_workdir_links_to_is_not_removed(cache, tmp_path, monkeypatch):
 DIE_WITH_WORKDIR = """
     import os, pathlib, signal, sys
     from rootcellar.staging import Cache
-    from rootcellar.staging.workdir import Workdir
+    from rootcellar.staging.workdir.workdir import Workdir
 
     workdir = Workdir(Cache(pathlib.Path(sys.argv[1])), "dead")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -288,7 +288,8 @@ def test_a_workdir_that_cannot_be_made_leaves_nothing(cache, monkeypatch, files_
 CHURN = """
     import os, pathlib, random, signal, sys
     from rootcellar.schemas.digest import Digest
-    from rootcellar.staging import Cache, StagingSession, Stores, sweep, transfer
+    from rootcellar.staging import Cache, StagingSession, Stores, sweep
+    from rootcellar.staging.stores import transfer
 
     transfer.RANGE_BYTES = 512
     root, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2])

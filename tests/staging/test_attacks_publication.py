@@ -15,7 +15,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import ContentError, RootcellarError
 from rootcellar.schemas.manifest import Manifest
 from rootcellar.staging import Output, StagingSession
-from rootcellar.staging.publication import Publication
+from rootcellar.staging.publication.publication import Publication
 
 
 @pytest.fixture

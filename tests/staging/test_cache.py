@@ -16,7 +16,8 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable, DigestMismatch
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging import Cache, transfer
+from rootcellar.staging import Cache
+from rootcellar.staging.stores import transfer
 
 CONTENT = b"weather" * 1000
 
@@ -204,7 +205,8 @@ def test_a_read_only_root_is_refused():
 
 FETCH = """
     import os, signal, sys, pathlib, time
-    from rootcellar.staging import Address, Cache, Stores, transfer
+    from rootcellar.staging import Address, Cache, Stores
+    from rootcellar.staging.stores import transfer
 
     root, barrier, die = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3] == "die"
     transfer.RANGE_BYTES = 1000

@@ -14,7 +14,7 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.staging import Cache, sweep
-from rootcellar.staging.epoch import mark_ns
+from rootcellar.staging.host.epoch import mark_ns
 
 _spec = importlib.util.spec_from_file_location("crowd", Path(__file__).with_name("crowd.py"))
 crowd = importlib.util.module_from_spec(_spec)
@@ -226,21 +226,21 @@ def test_writers_killed_at_random_leave_a_cache_that_recovers(
 
 
 STEPS = {
-    "the reservation": ("rootcellar.staging.space", "Reservation._note", 1),
-    "the ledger": ("rootcellar.staging.space", "_write", 1),
-    "the download": ("rootcellar.staging.intake", "download", 1),
+    "the reservation": ("rootcellar.staging.cache.space", "Reservation._note", 1),
+    "the ledger": ("rootcellar.staging.cache.space", "_write", 1),
+    "the download": ("rootcellar.staging.cache.intake", "download", 1),
     "the read-only mode": ("os", "chmod", 1),
-    "the mark": ("rootcellar.staging.entries", "mark", 1),
+    "the mark": ("rootcellar.staging.cache.entries", "mark", 1),
     "the entry's name": ("os", "rename", 2),
-    "the end of the reservation": ("rootcellar.staging.space", "Reservation.keep", 1),
-    "giving back": ("rootcellar.staging.space", "Ledger.give_back", 1),
-    "the note of the source": ("rootcellar.staging.sources", "Sources.note", 1),
+    "the end of the reservation": ("rootcellar.staging.cache.space", "Reservation.keep", 1),
+    "giving back": ("rootcellar.staging.cache.space", "Ledger.give_back", 1),
+    "the note of the source": ("rootcellar.staging.cache.sources", "Sources.note", 1),
     "the lease": ("os", "link", 1),
-    "the release": ("rootcellar.staging.workdir", "note_release", 1),
-    "the end of the workdir": ("rootcellar.staging.scratch", "Scratch.move_out", 1),
-    "its removal": ("rootcellar.staging.workdir", "remove_tree", 1),
-    "counting": ("rootcellar.staging.eviction", "Evictor._count", 1),
-    "renaming away": ("rootcellar.staging.eviction", "Evictor._settle", 1),
+    "the release": ("rootcellar.staging.workdir.workdir", "note_release", 1),
+    "the end of the workdir": ("rootcellar.staging.host.scratch", "Scratch.move_out", 1),
+    "its removal": ("rootcellar.staging.workdir.workdir", "remove_tree", 1),
+    "counting": ("rootcellar.staging.cache.eviction", "Evictor._count", 1),
+    "renaming away": ("rootcellar.staging.cache.eviction", "Evictor._settle", 1),
     "removing": ("os", "unlink", 3),
 }
 
@@ -349,7 +349,7 @@ def test_locks_that_do_nothing_cost_speed_and_no_truth(put, tmp_path):
 def test_all_processes_of_a_host_have_one_mark(tmp_path):
     """Or they would read each other's entries again and again."""
     code, output, _ = crowd.run(
-        "from rootcellar.staging.epoch import mark_ns; print(mark_ns())", tmp_path
+        "from rootcellar.staging.host.epoch import mark_ns; print(mark_ns())", tmp_path
     )
 
     assert (0, str(mark_ns())) == (code, output.strip())

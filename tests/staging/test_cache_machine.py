@@ -22,10 +22,10 @@ from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheFull
 from rootcellar.staging import Cache, Stores, sweep
-from rootcellar.staging.epoch import mark_ns
-from rootcellar.staging.removal import finish_removals
-from rootcellar.staging.space import SpaceLimits, reserved_bytes
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.cache.space import SpaceLimits, reserved_bytes
+from rootcellar.staging.host.epoch import mark_ns
+from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.workdir.workdir import Workdir
 
 BUDGET = 10_000
 SIZES = {"a": 1000, "b": 2000, "c": 2000, "d": 3000, "e": 4000, "f": 500}

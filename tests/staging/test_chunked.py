@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from rootcellar.staging.stores.chunked import chunked
-from rootcellar.staging.stores.http_head import BrokenAnswerError
+from rootcellar.staging.stores.http.chunked import chunked
+from rootcellar.staging.stores.http.head import BrokenAnswerError
 
 
 class Received(io.BytesIO):

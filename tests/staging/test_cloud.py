@@ -17,11 +17,11 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.staging import Address, Stores
 from rootcellar.staging.stores.generic import GenericStore
-from rootcellar.staging.transfer import download
+from rootcellar.staging.stores.transfer import download
 
 obstore_store = pytest.importorskip("obstore.store")
-cloud = pytest.importorskip("rootcellar.staging.stores.cloud")
-cloud_options = pytest.importorskip("rootcellar.staging.stores.cloud_options")
+cloud = pytest.importorskip("rootcellar.staging.stores.cloud.store")
+cloud_options = pytest.importorskip("rootcellar.staging.stores.cloud.options")
 
 BIG = os.urandom(9 * 1024 * 1024)
 

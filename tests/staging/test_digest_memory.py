@@ -9,8 +9,8 @@ from multiprocessing import get_context
 import pytest
 
 from rootcellar.schemas.digest import Digest
-from rootcellar.staging import digest_memory
-from rootcellar.staging.digest_memory import DigestMemory
+from rootcellar.staging.cache import digest_memory
+from rootcellar.staging.cache.digest_memory import DigestMemory
 
 HELLO = Digest.of(b"hello")
 LONG_AGO_NS = 10**18 + 1

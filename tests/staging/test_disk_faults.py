@@ -14,11 +14,12 @@ import pytest
 from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheFull, CacheUnusable
-from rootcellar.staging import Cache, StagingSession, intake, root_folder
-from rootcellar.staging.epoch import note_release
-from rootcellar.staging.removal import finish_removals
-from rootcellar.staging.space import SpaceLimits
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging import Cache, StagingSession
+from rootcellar.staging.cache import intake, root_folder
+from rootcellar.staging.cache.space import SpaceLimits
+from rootcellar.staging.host.epoch import note_release
+from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.workdir.workdir import Workdir
 
 MB = 10**6
 GENEROUS = SpaceLimits(Amount(10**15), Amount(0), 0.0)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from rootcellar.staging import epoch
+from rootcellar.staging.host import epoch
 
 
 @pytest.fixture

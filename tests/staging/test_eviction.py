@@ -13,10 +13,11 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheFull
-from rootcellar.staging import StagingSession, eviction
-from rootcellar.staging.epoch import mark_ns, note_release
-from rootcellar.staging.removal import finish_removals
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging import StagingSession
+from rootcellar.staging.cache import eviction
+from rootcellar.staging.host.epoch import mark_ns, note_release
+from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.workdir.workdir import Workdir
 
 
 def content(letter):
@@ -215,7 +216,7 @@ def test_dead_runs_hold_nothing(held, put):
         from rootcellar.staging import Cache
 
         root = pathlib.Path(sys.argv[1])
-        from rootcellar.staging.workdir import Workdir
+        from rootcellar.staging.workdir.workdir import Workdir
         cache = Cache(root)
         workdir = Workdir(cache, "dead")
         for number, entry in enumerate(list(cache.entries.walk())):

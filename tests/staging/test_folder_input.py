@@ -14,8 +14,8 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import ArtifactNotFound, DigestMismatch, StoreUnavailable
 from rootcellar.staging import Cache, Output, StagingSession
-from rootcellar.staging import member_download as member_download_module
-from rootcellar.staging.folder_input import pin_of_folder
+from rootcellar.staging.folders import member_download as member_download_module
+from rootcellar.staging.folders.folder_input import pin_of_folder
 
 TREE = {f"d{number % 3}/{number}": os.urandom(50 + number) for number in range(12)}
 TREE["empty"] = b""

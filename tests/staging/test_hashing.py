@@ -6,7 +6,7 @@ import os
 from types import SimpleNamespace
 
 from rootcellar.schemas.digest import Digest
-from rootcellar.staging.hashing import digest_file
+from rootcellar.staging.engine.hashing import digest_file
 
 
 def test_a_file_that_is_cut_off_has_the_digest_of_what_is_left(tmp_path, monkeypatch):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rootcellar.staging import scratch
-from rootcellar.staging.host_lock import HostLock, locked_file, made_once
-from rootcellar.staging.scratch import Scratch, sweep_scratch
+from rootcellar.staging.host import scratch
+from rootcellar.staging.host.host_lock import HostLock, locked_file, made_once
+from rootcellar.staging.host.scratch import Scratch, sweep_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from rootcellar.staging.host_note import HostNote, sweep_notes
+from rootcellar.staging.host.host_note import HostNote, sweep_notes
 
 WRITE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from rootcellar.staging.host_note import HostNote
+from rootcellar.staging.host.host_note import HostNote
 note = HostNote(Path(sys.argv[1]), b"head")
 for line in sys.argv[2:]:
     note.clear() if line == "-" else note.write(line.encode())

@@ -17,8 +17,10 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import InputModified
-from rootcellar.staging import StagingSession, clone, linked_input
-from rootcellar.staging.linked_input import may_link
+from rootcellar.staging import StagingSession
+from rootcellar.staging.host import clone
+from rootcellar.staging.workdir import linked_input
+from rootcellar.staging.workdir.linked_input import may_link
 
 NOBODY = 12345
 
@@ -27,8 +29,8 @@ import os, sys, pathlib, shutil, tempfile
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import *
 from rootcellar.staging import *
-from rootcellar.staging import linked_input
-from rootcellar.staging.removal import finish_removals
+from rootcellar.staging.workdir import linked_input
+from rootcellar.staging.host.removal import finish_removals
 
 if os.geteuid() == 0:
     # Now that all is imported, which may lie where only root can go.

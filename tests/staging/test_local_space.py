@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rootcellar.staging import local_space
-from rootcellar.staging.local_space import preallocate
+from rootcellar.staging.host import local_space
+from rootcellar.staging.host.local_space import preallocate
 
 
 @pytest.fixture

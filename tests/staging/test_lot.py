@@ -11,11 +11,11 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.manifest_text import Line
-from rootcellar.staging.entries import EntryState
-from rootcellar.staging.lot import Lot
-from rootcellar.staging.member_files import MemberFiles
-from rootcellar.staging.scratch import Scratch
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.cache.entries import EntryState
+from rootcellar.staging.cache.lot import Lot
+from rootcellar.staging.folders.member_files import MemberFiles
+from rootcellar.staging.host.scratch import Scratch
+from rootcellar.staging.workdir.workdir import Workdir
 
 CONTENTS = [os.urandom(100 + number) for number in range(50)]
 

@@ -10,7 +10,7 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import ContentError, MissingOutput, StoreUnavailable
 from rootcellar.staging import Output
-from rootcellar.staging.publication import Publication
+from rootcellar.staging.publication.publication import Publication
 
 ROOT = "v-01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -35,7 +35,7 @@ def keys(stores):
 
 def test_members_are_visible_only_below_the_attempts_own_root(publication, stores, folder):
     """They are in the store as soon as they are prepared, and no folder is there."""
-    from rootcellar.staging.folder_input import pin_of_folder
+    from rootcellar.staging.folders.folder_input import pin_of_folder
 
     publication.prepare(folder)
 
@@ -156,7 +156,8 @@ def test_of_several_outputs_none_is_published_if_one_cannot_be(publication, stor
 
 def test_a_large_manifest_is_sent_from_a_file(stores, cache, tmp_path, monkeypatch):
     """And kept, as a small one is."""
-    from rootcellar.staging import StagingSession, outgoing
+    from rootcellar.staging import StagingSession
+    from rootcellar.staging.publication import outgoing
 
     monkeypatch.setattr(outgoing, "_SMALL_MANIFEST_BYTES", 10)
     with StagingSession(stores, cache, run_uid="run-1") as session:
@@ -175,7 +176,7 @@ def test_a_large_manifest_that_cannot_be_published_leaves_nothing(
     folder_stores, folder, monkeypatch, tmp_path
 ):
     """No hidden file stays beside it in the store."""
-    from rootcellar.staging import outgoing
+    from rootcellar.staging.publication import outgoing
 
     monkeypatch.setattr(outgoing, "_SMALL_MANIFEST_BYTES", 10)
     publication = Publication(folder_stores)

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from rootcellar.staging import pipeline
-from rootcellar.staging.pipeline import Stopped, check_stopped, cut_off_by, pipelined
+from rootcellar.staging.engine import pipeline
+from rootcellar.staging.engine.pipeline import Stopped, check_stopped, cut_off_by, pipelined
 
 
 def spin(until, limit_seconds=20.0):
@@ -257,7 +257,7 @@ def test_threads_are_few_and_shared():
     """Many calls, also nested ones, share a bounded number of threads."""
     code = """
         import threading, _thread
-        from rootcellar.staging.pipeline import pipelined, _WORKERS
+        from rootcellar.staging.engine.pipeline import pipelined, _WORKERS
         def inner(_):
             return sum(pipelined(range(20), int, parallel=16))
         for _ in range(5):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from rootcellar.staging import sweep
-from rootcellar.staging.removal import finish_removals
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.workdir.workdir import Workdir
 
 RACK = 16
 
@@ -189,8 +189,8 @@ KEEP_AND_DIE = """
     import os, pathlib, signal, sys
     from rootcellar.schemas.digest import Digest
     from rootcellar.staging import Cache
-    from rootcellar.staging.cache import Cached
-    from rootcellar.staging.workdir import Workdir
+    from rootcellar.staging.cache.cache import Cached
+    from rootcellar.staging.workdir.workdir import Workdir
 
     cache = Cache(pathlib.Path(sys.argv[1]))
     digest = Digest.of(b"content")

@@ -16,7 +16,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import ContentError, MissingOutput, StoreUnavailable
 from rootcellar.schemas.manifest import Manifest
 from rootcellar.staging import Output
-from rootcellar.staging.publication import Publication
+from rootcellar.staging.publication.publication import Publication
 
 ROOT = "v-01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -115,7 +115,7 @@ def test_several_outputs_keep_their_order(publication, file, folder):
 
 def test_a_folder_without_its_manifest_is_not_there(publication, stores, folder, monkeypatch):
     """If the manifest cannot be written, what is left is no folder to anybody."""
-    from rootcellar.staging.folder_input import pin_of_folder
+    from rootcellar.staging.folders.folder_input import pin_of_folder
 
     publication.prepare(folder)
     store = stores.named("raw")
@@ -244,7 +244,7 @@ def test_an_output_that_is_written_to_before_commit_is_refused(publication, stor
 KILL_AT = """
     import os, signal, sys, pathlib
     from rootcellar.staging import Output, Stores
-    from rootcellar.staging.publication import Publication
+    from rootcellar.staging.publication.publication import Publication
     from rootcellar.staging.stores.folder import FolderStore
 
     step, root, version = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
@@ -274,7 +274,7 @@ def test_a_folder_is_not_there_wherever_its_process_dies(
     folder_stores, folder, tmp_path, step, call
 ):
     """Killed at any step before the manifest, a publication shows no folder."""
-    from rootcellar.staging.folder_input import pin_of_folder
+    from rootcellar.staging.folders.folder_input import pin_of_folder
 
     arguments = [step, str(tmp_path), f"v-{uuid.uuid4()}", str(call)]
     script = textwrap.dedent(KILL_AT)

@@ -16,11 +16,11 @@ from rootcellar.schemas.errors import (
     ContentError,
     StoreUnavailable,
 )
-from rootcellar.staging import handover, outgoing, publication
-from rootcellar.staging.folder_input import pin_of_folder
-from rootcellar.staging.folder_upload import FolderUpload
-from rootcellar.staging.journal import Journal
-from rootcellar.staging.pipeline import Stopped
+from rootcellar.staging.engine.pipeline import Stopped
+from rootcellar.staging.folders.folder_input import pin_of_folder
+from rootcellar.staging.publication import handover, outgoing, publication
+from rootcellar.staging.publication.folder_upload import FolderUpload
+from rootcellar.staging.publication.journal import Journal
 
 
 @pytest.fixture

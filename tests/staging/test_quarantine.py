@@ -11,9 +11,10 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import InputModified
-from rootcellar.staging import StagingSession, entries, quarantine
-from rootcellar.staging.epoch import mark_ns, note_release
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging import StagingSession
+from rootcellar.staging.cache import entries, quarantine
+from rootcellar.staging.host.epoch import mark_ns, note_release
+from rootcellar.staging.workdir.workdir import Workdir
 
 CONTENT = b"weather" * 1000
 DIGEST = Digest.of(CONTENT)

@@ -21,8 +21,14 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Address
-from rootcellar.staging.pinned_object import Meter, PinnedObject
-from rootcellar.staging.range_file import BLOCK_BYTES, SPAN_BYTES, SPANS_AHEAD, RangeFile, Room
+from rootcellar.staging.streams.pinned_object import Meter, PinnedObject
+from rootcellar.staging.streams.range_file import (
+    BLOCK_BYTES,
+    SPAN_BYTES,
+    SPANS_AHEAD,
+    RangeFile,
+    Room,
+)
 
 MB = 1024 * 1024
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from rootcellar.staging.removal import finish_removals, remove_later
+from rootcellar.staging.host.removal import finish_removals, remove_later
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

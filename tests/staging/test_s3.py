@@ -16,9 +16,9 @@ import pytest
 
 from rootcellar.schemas.errors import AccessDenied, StoreMissing, StoreUnavailable
 from rootcellar.staging import Stores
-from rootcellar.staging.pipeline import pipelined
-from rootcellar.staging.stores import s3_transfer
-from rootcellar.staging.stores.s3_upload import PART_BYTES
+from rootcellar.staging.engine.pipeline import pipelined
+from rootcellar.staging.stores.s3 import uploads as s3_transfer
+from rootcellar.staging.stores.s3.s3fs_upload import PART_BYTES
 
 BIG = bytes(PART_BYTES) + b"end"
 

@@ -7,7 +7,7 @@ import pytest
 from rootcellar.schemas.errors import ObjectChanged, StoreError
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Stores
-from rootcellar.staging.stores.s3 import S3Store
+from rootcellar.staging.stores.s3.over_s3fs import S3Store
 
 PART = {"ETag": '"e"', "Content-Range": "bytes 5-9/10"}
 PINNED = Pin(size_bytes=10, etag="e")

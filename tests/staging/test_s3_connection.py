@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from rootcellar.schemas.errors import StoreError
-from rootcellar.staging.stores import s3_connection
-from rootcellar.staging.stores.s3_connection import Asked, BucketConnection
-from rootcellar.staging.stores.s3_options import DirectOptions
+from rootcellar.staging.stores.s3 import connection as s3_connection
+from rootcellar.staging.stores.s3.connection import Asked, BucketConnection
+from rootcellar.staging.stores.s3.options import DirectOptions
 
 
 def test_regions_that_name_each_other_are_given_up(monkeypatch):

@@ -17,13 +17,15 @@ import pytest
 
 from rootcellar.schemas.errors import DigestMismatch, ObjectChanged, StoreError, StoreUnavailable
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging import Stores, transfer
-from rootcellar.staging.pipeline import pipelined
-from rootcellar.staging.stores import s3_connection, s3_transfer
-from rootcellar.staging.stores.s3 import S3Store
-from rootcellar.staging.stores.s3_connection import Asked, BucketConnection, _bucket_url
-from rootcellar.staging.stores.s3_direct import DirectS3Store
-from rootcellar.staging.stores.s3_options import DirectOptions, NotDirectError
+from rootcellar.staging import Stores
+from rootcellar.staging.engine.pipeline import pipelined
+from rootcellar.staging.stores import transfer
+from rootcellar.staging.stores.s3 import connection as s3_connection
+from rootcellar.staging.stores.s3 import uploads as s3_transfer
+from rootcellar.staging.stores.s3.connection import Asked, BucketConnection, _bucket_url
+from rootcellar.staging.stores.s3.direct import DirectS3Store
+from rootcellar.staging.stores.s3.options import DirectOptions, NotDirectError
+from rootcellar.staging.stores.s3.over_s3fs import S3Store
 
 
 def opened(url="s3://bucket/root", **options):
@@ -398,7 +400,7 @@ def test_memory_stays_small_whatever_the_size(bucket, s3_options, tmp_path):
         import resource
         from pathlib import Path
         from rootcellar.staging import Address, Stores
-        from rootcellar.staging.transfer import download
+        from rootcellar.staging.stores.transfer import download
         options = {s3_options!r}
         stores = Stores.from_mapping({{"raw": {{"url": "s3://{bucket}", "options": options}}}})
         source, target = Path({str(tmp_path / "a")!r}), Path({str(tmp_path / "b")!r})

@@ -13,10 +13,11 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import AccessDenied, DigestMismatch, StoreUnavailable
 from rootcellar.staging import Stores
-from rootcellar.staging.output import Output
-from rootcellar.staging.pipeline import pipelined
-from rootcellar.staging.publication import Publication
-from rootcellar.staging.stores import s3_connection, s3_whole
+from rootcellar.staging.engine.pipeline import pipelined
+from rootcellar.staging.publication.output import Output
+from rootcellar.staging.publication.publication import Publication
+from rootcellar.staging.stores.s3 import connection as s3_connection
+from rootcellar.staging.stores.s3 import whole as s3_whole
 from rootcellar.staging.stores.store import WholeFileStore
 from rootcellar.testing import Fault, FaultProxy, Match
 

@@ -10,8 +10,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
-from rootcellar.staging.stores import sigv4
-from rootcellar.staging.stores.sigv4 import Credentials, Signer, encoded_query
+from rootcellar.staging.stores.s3 import sigv4
+from rootcellar.staging.stores.s3.sigv4 import Credentials, Signer, encoded_query
 
 HOST = "bucket.s3.eu-central-1.amazonaws.com"
 

@@ -13,10 +13,10 @@ import uuid
 import pytest
 
 from rootcellar.staging import Cache, Output, StagingSession
-from rootcellar.staging.entries import Entries
-from rootcellar.staging.pipeline import pipelined
-from rootcellar.staging.removal import finish_removals
-from rootcellar.staging.workdir import sweep
+from rootcellar.staging.cache.entries import Entries
+from rootcellar.staging.engine.pipeline import pipelined
+from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.workdir.workdir import sweep
 
 TREE = {f"{number:03}": os.urandom(2_000 + number) for number in range(60)}
 
@@ -79,7 +79,7 @@ def test_an_interrupt_leaves_nothing_and_counts_no_byte_too_few(
 KILLED = """
     import os, pathlib, signal, sys
     from rootcellar.staging import Cache, StagingSession, Stores
-    from rootcellar.staging.entries import Entries
+    from rootcellar.staging.cache.entries import Entries
 
     real, linked = Entries.enter_marked, []
 
@@ -157,7 +157,7 @@ def test_of_two_runs_one_downloads(start, s3_stores, tmp_path, monkeypatch):
 
 def test_many_lists_of_members_are_one_folder(start, s3_stores, cache, tmp_path, monkeypatch):
     """Both ways, with large ones, empty ones and the same bytes in between."""
-    monkeypatch.setattr("rootcellar.staging.some._AT_ONCE", 7)
+    monkeypatch.setattr("rootcellar.staging.engine.some._AT_ONCE", 7)
     tree = {**TREE, "empty": b"", "large": os.urandom(400_000), "twin": TREE["005"]}
     with start(cache) as session:
         top = session.reserve_output("t", "t")

@@ -7,7 +7,7 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Stores
-from rootcellar.staging.sources import Sources
+from rootcellar.staging.cache.sources import Sources
 
 DIGEST = Digest.of(b"content")
 PIN = Pin(size_bytes=7, etag="the-same")

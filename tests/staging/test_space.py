@@ -9,9 +9,9 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheFull, CacheUnusable, StoreUnavailable
-from rootcellar.staging.admission import Admission
-from rootcellar.staging.removal import finish_removals
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.cache.admission import Admission
+from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.workdir.workdir import Workdir
 
 
 def content(letter, size_bytes=1000):

@@ -18,8 +18,8 @@ from rootcellar.schemas.errors import (
     StoreMissing,
 )
 from rootcellar.staging import Stores
-from rootcellar.staging.stores import s3_transfer
-from rootcellar.staging.stores.s3_upload import PART_BYTES
+from rootcellar.staging.stores.s3 import uploads as s3_transfer
+from rootcellar.staging.stores.s3.s3fs_upload import PART_BYTES
 from rootcellar.staging.stores.store import CHUNK_BYTES
 
 BIG = os.urandom(PART_BYTES) + b"end"

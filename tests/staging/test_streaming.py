@@ -20,7 +20,7 @@ from rootcellar.schemas.errors import (
     ObjectChanged,
 )
 from rootcellar.staging import Output, StagingSession, StreamRequest
-from rootcellar.staging.range_file import BLOCK_BYTES
+from rootcellar.staging.streams.range_file import BLOCK_BYTES
 
 MB = 1024 * 1024
 

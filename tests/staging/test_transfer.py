@@ -17,8 +17,9 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging import Address, transfer
-from rootcellar.staging.transfer import digest_file, download
+from rootcellar.staging import Address
+from rootcellar.staging.stores import transfer
+from rootcellar.staging.stores.transfer import digest_file, download
 
 OLD = b"o" * 2500
 NEW = b"n" * 2500

@@ -11,7 +11,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import DigestMismatch, SettingsError
 from rootcellar.schemas.manifest import MANIFEST_NAME, Manifest
 from rootcellar.staging import Cache, Output, StagingSession, Stores
-from rootcellar.staging.hashing import digest_bytes
+from rootcellar.staging.engine.hashing import digest_bytes
 
 blake3 = pytest.importorskip("blake3")
 MIB = 1024 * 1024

@@ -13,10 +13,10 @@ from contextlib import suppress
 
 import pytest
 
-from rootcellar.staging.pipeline import pipelined
-from rootcellar.staging.stores import response as response_module
-from rootcellar.staging.stores import wire as wire_module
-from rootcellar.staging.stores.wire import (
+from rootcellar.staging.engine.pipeline import pipelined
+from rootcellar.staging.stores.http import response as response_module
+from rootcellar.staging.stores.http import wire as wire_module
+from rootcellar.staging.stores.http.wire import (
     BrokenAnswerError,
     Endpoint,
     FileSlice,

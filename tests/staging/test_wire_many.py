@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from many_server import Served
 
-from rootcellar.staging.pipeline import pipelined
-from rootcellar.staging.stores import wire_many as wire_many_module
-from rootcellar.staging.stores.endpoint import Endpoint
-from rootcellar.staging.stores.wire import FileSlice, Request, Wire
-from rootcellar.staging.stores.wire_many import MOST_BYTES, exchange_many
+from rootcellar.staging.engine.pipeline import pipelined
+from rootcellar.staging.stores.http import many as wire_many_module
+from rootcellar.staging.stores.http.endpoint import Endpoint
+from rootcellar.staging.stores.http.many import MOST_BYTES, exchange_many
+from rootcellar.staging.stores.http.wire import FileSlice, Request, Wire
 
 certificate = test_wire.certificate
 

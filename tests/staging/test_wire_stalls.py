@@ -9,8 +9,14 @@ import time
 
 import pytest
 
-from rootcellar.staging.stores import response as response_module
-from rootcellar.staging.stores.wire import BrokenAnswerError, Endpoint, FileSlice, Request, Wire
+from rootcellar.staging.stores.http import response as response_module
+from rootcellar.staging.stores.http.wire import (
+    BrokenAnswerError,
+    Endpoint,
+    FileSlice,
+    Request,
+    Wire,
+)
 
 
 @pytest.mark.parametrize("body", [b"x" * 16_000_000, "a file"], ids=["bytes", "a file"])

@@ -16,8 +16,8 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable
 from rootcellar.staging import sweep
-from rootcellar.staging.removal import finish_removals
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.workdir.workdir import Workdir
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_run_has_one_workdir(workdir, cache):
 LIVE_AND_DIE = """
     import os, signal, sys, pathlib
     from rootcellar.staging import Cache
-    from rootcellar.staging.workdir import Workdir
+    from rootcellar.staging.workdir.workdir import Workdir
 
     workdir = Workdir(Cache(pathlib.Path(sys.argv[1])), sys.argv[2])
     (workdir.reserve("out", "x")).write_text("half")
@@ -169,7 +169,7 @@ def test_a_sweep_removes_the_dead_and_spares_the_living(cache, workdir):
 CHURN = """
     import sys, pathlib
     from rootcellar.staging import Cache, sweep
-    from rootcellar.staging.workdir import Workdir
+    from rootcellar.staging.workdir.workdir import Workdir
 
     cache = Cache(pathlib.Path(sys.argv[1]))
     for number in range(60):

@@ -13,8 +13,8 @@ import pytest
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import DigestMismatch
 from rootcellar.staging import StagingSession
-from rootcellar.staging.output import Output
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.publication.output import Output
+from rootcellar.staging.workdir.workdir import Workdir
 
 CONTENT = b"weather" * 1000
 DIGEST = Digest.of(CONTENT)

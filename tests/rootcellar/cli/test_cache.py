@@ -9,7 +9,7 @@ import pytest
 
 from rootcellar.runtime import cache_of, current_settings
 from rootcellar.schemas.digest import Digest
-from rootcellar.staging.workdir import Workdir
+from rootcellar.staging.workdir.workdir import Workdir
 
 CONTENT = b"1 2 3\n"
 OTHER = b"4 5 6 7\n"

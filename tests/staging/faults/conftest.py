@@ -15,8 +15,8 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.staging import Cache, StagingSession, Stores
-from rootcellar.staging.output import Output
-from rootcellar.staging.removal import finish_removals
+from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.publication.output import Output
 from rootcellar.testing import FaultProxy
 
 if TYPE_CHECKING:
@@ -197,14 +197,14 @@ def fault_stores(way, proxy, buckets) -> Stores:
 
 @pytest.fixture
 def make_bench(proxy, buckets, fault_stores, s3_client, tmp_path, monkeypatch):
-    monkeypatch.setattr("rootcellar.staging.transfer.RANGE_BYTES", RANGE)
-    monkeypatch.setattr("rootcellar.staging.transfer._FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr("rootcellar.staging.stores.s3_connection._FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr("rootcellar.staging.stores.s3._REQUEST_SECONDS", 4.0)
+    monkeypatch.setattr("rootcellar.staging.stores.transfer.RANGE_BYTES", RANGE)
+    monkeypatch.setattr("rootcellar.staging.stores.transfer._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("rootcellar.staging.stores.s3.connection._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("rootcellar.staging.stores.s3.over_s3fs._REQUEST_SECONDS", 4.0)
     monkeypatch.setattr("botocore.retryhandler.random", SimpleNamespace(random=lambda: 0.01))
-    monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.SMALL_BYTES", PART)
-    monkeypatch.setattr("rootcellar.staging.stores.s3_transfer.PART_BYTES", PART)
-    monkeypatch.setattr("rootcellar.staging.stores.s3_upload.PART_BYTES", PART)
+    monkeypatch.setattr("rootcellar.staging.stores.s3.uploads.SMALL_BYTES", PART)
+    monkeypatch.setattr("rootcellar.staging.stores.s3.uploads.PART_BYTES", PART)
+    monkeypatch.setattr("rootcellar.staging.stores.s3.s3fs_upload.PART_BYTES", PART)
     made, before = [], set(threading.enumerate())
 
     def make(kind: str) -> Bench:

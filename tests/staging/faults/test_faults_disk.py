@@ -42,7 +42,7 @@ def cramped(bench, small_disk):
 @pytest.fixture
 def nobody_waits(monkeypatch):
     """Nobody holds anything on this host, so that there is nothing to wait for."""
-    wait = "rootcellar.staging.admission.Admission._wait_for_release"
+    wait = "rootcellar.staging.cache.admission.Admission._wait_for_release"
     monkeypatch.setattr(wait, lambda *_: pytest.fail("waited"))
 
 

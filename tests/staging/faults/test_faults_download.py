@@ -209,7 +209,7 @@ def test_a_stall_is_given_up_and_tried_again(bench, after, size):
 
 def test_a_store_that_stalls_for_ever_is_an_error(bench, monkeypatch):
     """In bounded time."""
-    monkeypatch.setattr("rootcellar.staging.transfer._TRIES_PER_RANGE", 1)
+    monkeypatch.setattr("rootcellar.staging.stores.transfer._TRIES_PER_RANGE", 1)
     bench.put("a", content_of(SMALL, 6))
     bench.proxy.add(Fault.stall(), when=GETS, times=None)
 

@@ -9,8 +9,8 @@ import pytest
 
 from rootcellar.schemas.errors import StoreUnavailable
 from rootcellar.staging import Cache, StagingSession
-from rootcellar.staging import member_download as member_download_module
-from rootcellar.staging.output import Output
+from rootcellar.staging.folders import member_download as member_download_module
+from rootcellar.staging.publication.output import Output
 from rootcellar.testing import Fault, Match
 
 TREE = {f"{number:02}": os.urandom(3_000 + 100 * number) for number in range(40)}

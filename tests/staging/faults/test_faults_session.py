@@ -51,7 +51,7 @@ def strike(wait_until):
 @pytest.fixture
 def patient(bench, way, monkeypatch):
     """Stores that would wait for a minute, so that nothing but the limit ends a stall."""
-    monkeypatch.setattr("rootcellar.staging.stores.s3._REQUEST_SECONDS", 60.0)
+    monkeypatch.setattr("rootcellar.staging.stores.s3.over_s3fs._REQUEST_SECONDS", 60.0)
     options = {
         "key": "testing",
         "secret": "testing-secret",

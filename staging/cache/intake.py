@@ -1,0 +1,330 @@
+"""Intake: how bytes become entries, with their space reserved before the first of them comes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.errors import DigestMismatch
+from rootcellar.staging.cache.lot import Lot
+from rootcellar.staging.engine.hashing import algorithm_of, digest_file
+from rootcellar.staging.host.epoch import mark
+from rootcellar.staging.host.local_copy import copy_read_only
+from rootcellar.staging.host.scratch import Scratch
+from rootcellar.staging.stores.transfer import download
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.cache.admission import Admission
+    from rootcellar.staging.cache.entries import Entries
+    from rootcellar.staging.cache.quarantine import Vetting
+    from rootcellar.staging.cache.space import Reservation
+    from rootcellar.staging.stores.store import Address, Progress
+
+__all__ = ["Cached", "Intake", "Wanted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """An entry of the cache.
+
+    Attributes:
+        location: The path as a string.
+        pin: The state of the object these are the bytes of: the one asked for, or a newer one if
+            the object was replaced while it was downloaded.
+        hit: The bytes were on the host.
+    """
+
+    digest: Digest
+    location: str
+    size_bytes: int
+    pin: Pin
+    hit: bool
+    transferred_bytes: int
+    seconds: float
+
+    @property
+    def path(self) -> Path:
+        """Read-only; link or copy it, never write there. It may be evicted until it is linked."""
+        return Path(self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a fetch is after."""
+
+    address: Address
+    pin: Pin
+    expected: Digest | None
+    progress: Progress | None
+    started: float
+
+    def found(self, digest: Digest, path: str) -> Cached:
+        """Return the entry that was there."""
+        seconds = time.monotonic() - self.started
+        return Cached(digest, path, self.pin.size_bytes, self.pin, True, 0, seconds)  # noqa: FBT003
+
+
+class Intake:
+    """Takes bytes in. Thread safe.
+
+    Args:
+        root: Of the cache.
+        entries: Where they go.
+        vetting: Who knows whether an entry is there already.
+        admission: Who lets them.
+        aside: A folder that the caller removes, made when needed, for files under way; without it
+            each has a scratch folder of its own.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        entries: Entries,
+        vetting: Vetting,
+        admission: Admission,
+        *,
+        aside: Path | None = None,
+    ) -> None:
+        self._root = root
+        self._entries = entries
+        self._vetting = vetting
+        self._admission = admission
+        self._aside = None if aside is None else str(aside)
+        self._pool: list[Reservation] = []
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether space for many is reserved, as for the members of a folder."""
+        return bool(self._pool)
+
+    def within(self, aside: Path) -> Intake:
+        """Return one that keeps files under way in that folder."""
+        return Intake(self._root, self._entries, self._vetting, self._admission, aside=aside)
+
+    @contextmanager
+    def reserved(self, size_bytes: int, uri: str) -> Iterator[None]:
+        """Reserve space that downloads in the block draw from."""
+        with self._scratch_folder() as folder:
+            reservation = self._admission.reserve(size_bytes, folder, uri)
+            self._pool.append(reservation)
+            try:
+                yield
+            finally:
+                self._pool.remove(reservation)
+                reservation.close()
+
+    @contextmanager
+    def spared(self, size_bytes: int, *, written: bool) -> Iterator[None]:
+        """Reserve as `reserved` does, or nothing where there is no room now."""
+        with self._scratch_folder() as folder:
+            reservation = self._admission.reserve_now(size_bytes, folder, written=written)
+            if reservation is None:
+                yield
+                return
+            self._pool.append(reservation)
+            try:
+                yield
+            finally:
+                self._pool.remove(reservation)
+                reservation.close()
+
+    @contextmanager
+    def lot(self) -> Iterator[Lot | None]:
+        """Yield what many small files draw from, of what is reserved for many; None without."""
+        pooled = self._pool[-1] if self._pool else None
+        if pooled is None:
+            yield None
+            return
+        lot = Lot(pooled)
+        try:
+            yield lot
+        finally:
+            lot.close()
+
+    def link_one(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
+        """Do as `link_marked` for a file that was just written, in a workdir and nowhere else."""
+        if not file.startswith(f"{self._root}/work/") or os.lstat(file).st_nlink > 1:
+            return False
+        os.chmod(file, 0o444)
+        mark(file, time.time_ns())
+        return self.link_marked(file, digest, size_bytes, lot)
+
+    def link_marked(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
+        """Make a file of a workdir, which bears the mark, an entry; tell whether it is one now.
+
+        If not, such as where there is an entry already, `link` knows what to do.
+        """
+        if not lot.take(size_bytes):
+            return False
+        entered = False
+        with contextlib.suppress(OSError):
+            entered = self._entries.enter_marked(file, digest) is not None
+        if not entered:
+            lot.put_back(size_bytes)
+        return entered
+
+    def download(self, wanted: Wanted) -> Cached:
+        """Download an object and make it an entry."""
+        size_bytes = wanted.pin.size_bytes
+        with self._scratch_folder() as folder, self._drawn(size_bytes, folder, wanted) as kept:
+            temp = f"{folder}/{secrets.token_hex(8)}"
+            try:
+                done = download(
+                    wanted.address,
+                    Path(temp),
+                    pin=wanted.pin,
+                    expected=wanted.expected,
+                    progress=wanted.progress,
+                )
+                path = self._enter(temp, done.digest, done.size_bytes, kept, folder)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temp)
+        seconds = time.monotonic() - wanted.started
+        moved = done.size_bytes
+        return Cached(done.digest, path, moved, done.pin, False, moved, seconds)  # noqa: FBT003
+
+    def _enter(self, temp: str, digest: Digest, size_bytes: int, drawn: _Drawn, folder: str) -> str:
+        """Make a download an entry, unless the same bytes came under another name meanwhile."""
+        if path := self._vetting.trusted(digest, size_bytes):
+            return path
+        more = size_bytes - drawn.size_bytes
+        if more > 0:  # the object was replaced by a larger one
+            extra = self._admission.reserve(more, folder, "")
+            try:
+                path = self._entries.enter(temp, digest)
+                extra.keep(more)
+            finally:
+                extra.close()
+        else:
+            path = self._entries.enter(temp, digest)
+        drawn.keep(min(size_bytes, drawn.size_bytes))
+        return path
+
+    def link(self, file: str, digest: Digest, size_bytes: int) -> str:
+        """Make a file of a workdir an entry, without moving it."""
+        ledger = self._admission.ledger
+        for pooled in tuple(self._pool):
+            if pooled.draw(size_bytes):
+                path = self._entries.enter_link(file, digest)
+                if path is None:
+                    pooled.put_back(size_bytes)
+                    return self._entries.path(digest)
+                pooled.keep(size_bytes)
+                return path
+        for is_last in (False, True):
+            with ledger.opened() as account:
+                fits = ledger.admit(account, size_bytes)
+                path = self._entries.enter_link(file, digest) if fits else None
+            if path is not None:
+                return path
+            if fits:  # another one made it an entry meanwhile
+                ledger.give_back(size_bytes)
+                return self._entries.path(digest)
+            if not is_last:
+                self._admission.make_room(size_bytes)
+        raise self._admission.full(size_bytes, "")
+
+    def copy(self, file: Path, digest: Digest) -> str:
+        """Make a copy of a file an entry."""
+        size_bytes = file.lstat().st_size
+        with self._scratch_folder() as folder:
+            temp = f"{folder}/{secrets.token_hex(8)}"
+            with self._writing(size_bytes, folder, temp) as reservation:
+                copy_read_only(str(file), temp)
+                _check_copy(Path(temp), digest)
+                path = self._entries.enter(temp, digest)
+                reservation.keep(size_bytes)
+        return path
+
+    def copy_out(self, source: str, target: str, size_bytes: int, folder: str) -> Reservation:
+        """Copy an entry to where no link can be made, and return what holds the copy's bytes."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+        reservation = self._admission.reserve(size_bytes, folder)
+        try:
+            reservation.draw(size_bytes)
+            copy_read_only(source, target)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target)
+            reservation.close()
+            raise
+        return reservation
+
+    @contextmanager
+    def _writing(self, size_bytes: int, folder: str, temp: str) -> Iterator[Reservation]:
+        reservation = self._admission.reserve(size_bytes, folder)
+        try:
+            reservation.draw(size_bytes)
+            yield reservation
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temp)
+            reservation.close()
+
+    @contextmanager
+    def _drawn(self, size_bytes: int, folder: str, wanted: Wanted) -> Iterator[_Drawn]:
+        """Yield bytes to download into, of a reservation of the block's or of an own one."""
+        for pooled in tuple(self._pool):
+            if pooled.draw(size_bytes):
+                drawn = _Drawn(pooled, size_bytes)
+                try:
+                    yield drawn
+                finally:
+                    pooled.put_back(size_bytes - drawn.kept)
+                return
+        own = self._admission.reserve(size_bytes, folder, wanted.address.uri, since=wanted.started)
+        try:
+            own.draw(size_bytes)
+            yield _Drawn(own, size_bytes)
+        finally:
+            own.close()
+
+    @contextmanager
+    def _scratch_folder(self) -> Iterator[str]:
+        """Yield a folder for files under way; what is there is removed in the end, or swept."""
+        if self._aside is not None:
+            # Not its parents: a workdir that somebody deleted must not come back without its lock.
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._aside, 0o700)
+            yield self._aside
+            return
+        scratch = Scratch(self._root, "tmp", secrets.token_hex(8))
+        try:
+            yield str(scratch.path)
+        finally:
+            scratch.close()
+
+
+class _Drawn:
+    """Bytes of a reservation that a download may fill."""
+
+    def __init__(self, reservation: Reservation, size_bytes: int) -> None:
+        self._reservation = reservation
+        self.size_bytes = size_bytes
+        self.kept = 0
+
+    def keep(self, size_bytes: int) -> None:
+        """Note that they are an entry now."""
+        self._reservation.keep(size_bytes)
+        self.kept += size_bytes
+
+
+def _check_copy(temp: Path, digest: Digest) -> None:
+    found = digest_file(temp, algorithm_of(digest))
+    if found != digest:
+        raise DigestMismatch(
+            f"the local file's bytes are {found}, not {digest}",
+            remedy="Let nothing write to a file while it is published",
+        )

@@ -1,0 +1,1 @@
+"""Folders as inputs: listed or by manifest, member by member."""

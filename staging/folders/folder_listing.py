@@ -1,0 +1,108 @@
+"""A foreign folder: what others put there, held to by its listing, since it has no manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.errors import ContentError
+from rootcellar.schemas.manifest import VERSION_ROOT, check_member_path
+from rootcellar.schemas.ref import Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rootcellar.staging.stores.store import Address, Listed
+
+__all__ = ["FolderListing", "Unsorted", "is_listing", "member_path", "pin_of_listing"]
+
+_PREFIX = "listing-"
+
+
+def is_listing(pin: Pin) -> bool:
+    """Tell whether a folder's pin is that of a listing, and not of a manifest."""
+    return pin.etag.startswith(_PREFIX)
+
+
+class Unsorted(Exception):  # noqa: N818 (nobody's error)
+    """A store lists in no order, so its listing must be held to be sorted."""
+
+
+class FolderListing:
+    """One listing of a folder, sorted by key, without what unfinished runs left there.
+
+    Iterate it once. Raises `Unsorted` while it is iterated if a store lists in no order; with
+    `held` it does not.
+
+    Attributes:
+        members: How many there were.
+    """
+
+    def __init__(self, address: Address, *, held: bool = False) -> None:
+        self._address = address
+        self._held = held
+        self._state = hashlib.sha256()
+        self._size_bytes = 0
+        self.members = 0
+
+    @property
+    def pin(self) -> Pin:
+        """Of what was yielded; changes with the key, the size or the token of any file."""
+        etag = f"{_PREFIX}{self._state.hexdigest()}"
+        return Pin(size_bytes=self._size_bytes, etag=etag)
+
+    def __iter__(self) -> Iterator[Listed]:
+        listed: Iterable[Listed] = self._listed()
+        if self._held:
+            listed = sorted(listed, key=lambda item: item.key)
+        last = ""
+        for item in listed:
+            if item.key < last:
+                raise Unsorted
+            last = item.key
+            pin = item.pin
+            line = f"{item.key}\0{pin.size_bytes}\0{pin.token}\n"
+            # A name that is no text is refused when it is staged, with a better error than this.
+            self._state.update(line.encode(errors="surrogateescape"))
+            self._size_bytes += pin.size_bytes
+            self.members += 1
+            yield item
+
+    def _listed(self) -> Iterator[Listed]:
+        start = len(self._address.key) + 1
+        for item in self._address.store.list(self._address.key):
+            # Most names tell by their beginning.
+            is_root = item.key.startswith("v-", start) and VERSION_ROOT.fullmatch(
+                item.key[start:].partition("/")[0]
+            )
+            if not is_root:
+                yield item
+
+
+def pin_of_listing(address: Address) -> Pin | None:
+    """Return the pin of a foreign folder now, or None if nothing lies there."""
+    try:
+        listing = FolderListing(address)
+        deque(listing, maxlen=0)
+    except Unsorted:
+        listing = FolderListing(address, held=True)
+        deque(listing, maxlen=0)
+    return listing.pin if listing.members else None
+
+
+def member_path(folder: Address, item: Listed) -> str:
+    """Return the path of a listed file within its folder.
+
+    Raises:
+        ContentError: It is not safe on a disk.
+    """
+    try:
+        return check_member_path(item.key[len(folder.key) + 1 :])
+    except ValueError as error:
+        raise ContentError(
+            f"the name of a file in the folder is not safe: {item.key!a}",
+            "",
+            folder.uri,
+            "Rename it in its store",
+        ) from error

@@ -1,0 +1,1 @@
+"""This machine: locks and notes that end with their process, folders of runs, temporary files."""

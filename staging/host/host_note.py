@@ -1,0 +1,127 @@
+"""A note on this host's disk that outlives its process: what it was doing when it died.
+
+Each note is a file of its own, `<folder>/<random>`, with a flock that its process holds for as long
+as it lives. Whoever gets the lock has a dead process's note. A note is not synced to the disk: it
+survives the process, not the host.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING
+
+from rootcellar.staging.host.host_lock import LockableFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["HostNote", "sweep_notes"]
+
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_END = b"\n"
+
+
+class HostNote:
+    """One note: a head that stays, and a line that is written and cleared again and again.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, head: bytes) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._path = folder / secrets.token_hex(8)
+        # Dropped, it is closed: then it is a dead one's, and swept as such.
+        self._open = LockableFile.opened(str(self._path), _OPEN)
+        self._file = self._open.fileno()
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._start = self._end = os.pwrite(self._file, head + _END, 0)
+        except BaseException:
+            self._open.close()
+            raise
+
+    def __del__(self) -> None:
+        # Without a word: a process that ends has notes too.
+        if hasattr(self, "_open"):
+            self._open.close()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file still has its name: a cache may be deleted under a living process."""
+        return os.fstat(self._file).st_nlink > 0
+
+    def write(self, line: bytes) -> None:
+        """Note a line without line breaks, in place of the one before.
+
+        Raises:
+            OSError: There is no space, for instance.
+        """
+        self._write(line, self._start)
+
+    def extend(self, more: bytes) -> None:
+        """Add to the line, which has been written.
+
+        Raises:
+            OSError: There is no space, for instance; the line is as it was.
+        """
+        self._write(more, self._end)
+
+    def _write(self, text: bytes, place: int) -> None:
+        written = os.pwrite(self._file, text + _END, place)
+        if written != len(text) + 1:
+            os.pwrite(self._file, _END, place)
+            raise OSError(0, "the note was cut short")
+        self._end = place + len(text)
+
+    def clear(self) -> None:
+        """Note nothing."""
+        os.pwrite(self._file, _END, self._start)
+
+    def close(self) -> None:
+        """Remove the note."""
+        self._path.unlink(missing_ok=True)
+        self._open.close()
+
+
+def sweep_notes(folder: Path, found: Callable[[bytes, bytes], object]) -> None:
+    """Remove the notes of dead processes. Safe beside living ones and other sweepers.
+
+    Args:
+        folder: Where they are; it may be missing.
+        found: Called with head and line of each note that says something, before it is removed. If
+            it raises, the note stays for the next sweep, and so do those not come to yet.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for path in paths:
+        try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                continue  # nobody of ours put it there
+            file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except (FileNotFoundError, PermissionError):
+            continue
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file).st_nlink:
+                head, line = _read(file)
+                if line:
+                    found(head, line)
+                path.unlink(missing_ok=True)
+        except BlockingIOError:
+            pass  # its process lives
+        finally:
+            os.close(file)
+
+
+def _read(file: int) -> tuple[bytes, bytes]:
+    with os.fdopen(os.dup(file), "rb") as reader:
+        head, line = reader.readline(), reader.readline()
+    # A line that was being written has no end yet.
+    return head.rstrip(_END), line.rstrip(_END) if line.endswith(_END) else b""

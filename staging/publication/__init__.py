@@ -1,0 +1,1 @@
+"""Outputs: checked, uploaded unseen, made visible together."""

@@ -1,0 +1,1 @@
+"""Google and Azure, over obstore."""

@@ -1,0 +1,286 @@
+"""Move one file from a store to this host, whole and of one version."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.errors import (
+    ArtifactNotFound,
+    DigestMismatch,
+    ObjectChanged,
+    StoreUnavailable,
+)
+from rootcellar.staging.engine.hashing import Hasher, algorithm_of, digest_file
+from rootcellar.staging.engine.pipeline import check_stopped, is_at_work, pipelined
+from rootcellar.staging.host.local_space import preallocate
+from rootcellar.staging.host.temp_file import create_temp, temp_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.ref import Pin
+    from rootcellar.staging.engine.hashing import Algorithm
+    from rootcellar.staging.stores.store import Address, Progress
+
+__all__ = ["Downloaded", "digest_file", "download", "receive"]
+
+RANGE_BYTES = 8 * 1024 * 1024
+_RANGES_BESIDE_OTHERS = 4
+"""Up to which an object is read by one request where other objects are read at the same time."""
+
+_RESTARTS = 3
+_TRIES_PER_RANGE = 3
+_FIRST_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """What a download wrote.
+
+    Attributes:
+        pin: The state that was read; not the one asked for if the object changed meanwhile.
+    """
+
+    digest: Digest
+    size_bytes: int
+    pin: Pin
+
+
+def download(
+    address: Address,
+    target: Path,
+    *,
+    pin: Pin,
+    expected: Digest | None = None,
+    algorithm: Algorithm | None = None,
+    progress: Progress | None = None,
+) -> Downloaded:
+    """Copy one object to `target`, read-only.
+
+    Atomic: `target` is absent or whole, even if the process dies; what a killed process leaves is
+    a hidden file beside it. Safe to repeat, and for several processes at once: the last rename
+    wins. Not on the disk for sure before the system writes it there. In memory is never more than
+    a few MiB for each request under way.
+
+    An object that is replaced meanwhile is read again from its start in its new state, at most
+    three times.
+
+    Args:
+        address: Of the object.
+        target: Its folder must exist.
+        pin: The state to read. One without etag and version id holds by its size alone, and with
+            `expected` spares a request for the state.
+        expected: Refuse other bytes. A replaced object is then read again only if its size is
+            still the same.
+        algorithm: Of the digest, if none is expected; the store's if left out.
+        progress: Hears of every range, in this thread.
+
+    Raises:
+        ArtifactNotFound: The object was deleted, or was replaced by other bytes than expected.
+        DigestMismatch: The object as pinned does not hold the expected bytes.
+        ObjectChanged: It was replaced each time.
+        StoreUnavailable: A range could not be had after three tries.
+        OSError: The file system of `target` failed, or is full.
+    """
+    held = _held(address, pin, expected)
+    if expected is not None:
+        algorithm = algorithm_of(expected)
+    wanted = _Wanted(address, target, expected, algorithm or address.store.algorithm, progress)
+    for _ in range(1 + _RESTARTS):
+        try:
+            done = _download_pinned(wanted, held)
+        except ObjectChanged:
+            held = _pin_now(address, pin, expected)
+        except DigestMismatch as error:
+            if held == pin:
+                raise
+            raise _replaced(address) from error
+        else:
+            return done
+    raise ObjectChanged(
+        f"it was replaced {1 + _RESTARTS} times while it was read",
+        "",
+        address.uri,
+        "Try again when nobody writes there",
+    )
+
+
+def receive(
+    address: Address, file: int, pin: Pin, *, hasher: Hasher | None, progress: Progress | None
+) -> None:
+    """Write an object as pinned into an open file, several ranges at once.
+
+    Args:
+        file: Empty.
+        hasher: Is given the bytes in their order. None for a measurement of the rest.
+        progress: Hears of every range, in this thread.
+
+    Raises:
+        ObjectChanged: It is no longer as pinned; what was written is worth nothing.
+        StoreUnavailable: A range could not be had after three tries.
+    """
+    if pin.size_bytes <= RANGE_BYTES * (_RANGES_BESIDE_OTHERS if is_at_work() else 1):
+        # Hashed chunk by chunk, while they are in the processor's cache.
+        _receive_range(address, file, pin, _Range(0, pin.size_bytes), hasher)
+        if progress is not None:
+            progress.advance(pin.size_bytes)
+        return
+    preallocate(file, pin.size_bytes)
+    for part in pipelined(
+        _ranges(pin.size_bytes),
+        lambda part: _receive_range(address, file, pin, part, None),
+        parallel=address.store.parallel,
+        ordered=True,
+    ):
+        if hasher is not None:
+            # This thread follows the others through the page cache.
+            hasher.update_from(file, part.start, part.end)
+        if progress is not None:
+            progress.advance(part.end - part.start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    address: Address
+    target: Path
+    expected: Digest | None
+    algorithm: Algorithm
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    start: int
+    end: int
+
+
+class _Counted:
+    """Progress that can be taken back."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._total = 0
+
+    def advance(self, size_bytes: int) -> None:
+        self._total += size_bytes
+        if self._progress is not None:
+            self._progress.advance(size_bytes)
+
+    def take_back(self) -> None:
+        if self._progress is not None and self._total:
+            self._progress.advance(-self._total)
+
+
+def _held(address: Address, pin: Pin, expected: Digest | None) -> Pin:
+    """Return a pin that holds the ranges of one download together."""
+    if pin.etag or pin.version_id or (expected is not None and pin.size_bytes <= RANGE_BYTES):
+        return pin
+    return _pin_now(address, pin, expected)
+
+
+def _pin_now(address: Address, wanted: Pin, expected: Digest | None) -> Pin:
+    pin = address.store.stat(address.key)
+    if pin is None:
+        raise ArtifactNotFound(
+            "it was deleted", "", address.uri, "Make it again, or restore it in its store"
+        )
+    if expected is not None and pin.size_bytes != wanted.size_bytes:
+        raise _replaced(address)
+    return pin
+
+
+def _download_pinned(wanted: _Wanted, pin: Pin) -> Downloaded:
+    target, expected = wanted.target, wanted.expected
+    temp = target.with_name(temp_name(target.name))
+    hasher = Hasher(wanted.algorithm)
+    counted = _Counted(wanted.progress)
+    try:
+        with create_temp(temp) as file:
+            receive(wanted.address, file.fileno(), pin, hasher=hasher, progress=counted)
+            digest = hasher.digest
+            _compare(wanted.address, expected, digest)
+            os.fchmod(file.fileno(), 0o444)
+        temp.replace(target)
+    except BaseException:
+        temp.unlink(missing_ok=True)
+        counted.take_back()
+        raise
+    return Downloaded(digest, hasher.size_bytes, pin)
+
+
+def _ranges(size_bytes: int) -> Iterator[_Range]:
+    for start in range(0, size_bytes, RANGE_BYTES):
+        yield _Range(start, min(start + RANGE_BYTES, size_bytes))
+
+
+def _receive_range(
+    address: Address, file: int, pin: Pin, part: _Range, hasher: Hasher | None
+) -> _Range:
+    """Write one range, going on behind what came before a connection broke."""
+    position, tried = part.start, 0
+    while True:
+        tried += 1
+        try:
+            chunks = address.store.stream(address.key, pin, position, part.end)
+            with closing(chunks):
+                for chunk in chunks:
+                    check_stopped()
+                    if position + len(chunk) > part.end:
+                        # More than was asked for is not what was asked for; and what lies behind
+                        # the range is another thread's to write.
+                        raise ObjectChanged(
+                            "it grew while it was read", "", address.uri, "Try again"
+                        )
+                    _write(file, chunk, position)
+                    position += len(chunk)
+                    if hasher is not None:
+                        hasher.update(chunk)
+        except StoreUnavailable:
+            if tried == _TRIES_PER_RANGE:
+                raise
+        if position == part.end:
+            return part
+        if tried == _TRIES_PER_RANGE:
+            break
+        # Workers that failed together shall not come back together.
+        time.sleep(_FIRST_PAUSE_SECONDS * 2 ** (tried - 1) * random.uniform(0.5, 1.5))  # noqa: S311
+        check_stopped()
+    raise StoreUnavailable(
+        f"bytes {part.start} to {part.end} came incomplete {_TRIES_PER_RANGE} times",
+        "",
+        address.uri,
+        "Try again later",
+    )
+
+
+def _write(file: int, chunk: bytes | bytearray | memoryview, position: int) -> None:
+    view = memoryview(chunk)
+    while view:
+        written = os.pwrite(file, view, position)
+        view, position = view[written:], position + written
+
+
+def _compare(address: Address, expected: Digest | None, found: Digest) -> None:
+    if expected is not None and found != expected:
+        raise DigestMismatch(
+            f"its bytes are {found}, not {expected} as recorded",
+            "",
+            address.uri,
+            "Something changed the stored bytes without a new version; restore or make them again",
+        )
+
+
+def _replaced(address: Address) -> ArtifactNotFound:
+    return ArtifactNotFound(
+        "this version was replaced since, and its bytes can no longer be read",
+        "",
+        address.uri,
+        "Use the newest version, or keep versions in the store",
+    )

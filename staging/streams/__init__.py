@@ -1,0 +1,1 @@
+"""Inputs that are read from their store while the body runs."""

@@ -1,0 +1,397 @@
+"""The folder of one run: inputs to read, places to write to, room for temporary files.
+
+Making and removing folders is what costs time here, so there are as few as can be: inputs lie in
+the workdir itself and outputs in `out`, and only a name that is taken gets a further folder
+(`places`). What a run leaves empty serves the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+import threading
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootcellar.schemas.digest import Digest
+from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.schemas.manifest import check_member_path
+from rootcellar.staging.cache.cache import cache_errors
+from rootcellar.staging.host.epoch import is_mark, mark, note_release
+from rootcellar.staging.host.local_copy import NO_LINK
+from rootcellar.staging.host.removal import remove_later
+from rootcellar.staging.host.scratch import Scratch, remove_tree, sweep_ended, sweep_scratch
+from rootcellar.staging.workdir.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeVar
+
+    from rootcellar.staging.cache.cache import Cache, Cached
+    from rootcellar.staging.cache.space import Reservation
+
+    _Staged = TypeVar("_Staged")
+
+__all__ = ["ASIDE", "FolderPlace", "PlacedInput", "Workdir", "sweep", "until_placed"]
+
+ASIDE, _OUT, _TMP = "aside", "out", "tmp"
+_PLACINGS = 5
+_MANY = 1000
+_SMALL_BYTES = 1024 * 1024
+_REMEDY_EVICTED = (
+    "Try again later, or set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more: it is too small for "
+    "what runs here at once"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedInput:
+    """One file that was placed for a body to read."""
+
+    argument: str
+    ordinal: int
+    path: Path
+    digest: Digest
+
+
+class Workdir:
+    """A run's folder, mode 0700, gone with process or `close`. Thread safe.
+
+    Inputs lie in it, outputs in `out`, the body's temporary files in `tmp`, and the cache's
+    downloads in `aside`. Each of these is made when it is needed.
+
+    Raises:
+        CacheUnusable: The folder cannot be made, or the run has one already.
+    """
+
+    def __init__(self, cache: Cache, run_uid: str) -> None:
+        self._cache = cache
+        self._guard = threading.Lock()
+        self._files: list[tuple[str, Cached, str, int]] = []
+        self._folders: list[FolderPlace] = []
+        self._copies: list[Reservation] = []
+        name = _plain(run_uid)
+        with cache_errors():
+            try:
+                self._scratch = Scratch(cache.root, "work", name)
+            except FileNotFoundError:
+                cache.make_folders()
+                self._scratch = Scratch(cache.root, "work", name)
+        self.path = self._scratch.path
+        self._root = cache.root
+        self._is_closed = False
+        self._top = str(self.path)
+        self._inputs = Places(self.path, root=cache.root, taken=(ASIDE, _OUT, _TMP))
+        self._outputs: Places | None = None
+        self._reserved: list[str] = []
+
+    @property
+    def tmp(self) -> Path:
+        """Where the body's temporary files belong."""
+        return self._made(_TMP)
+
+    @property
+    def aside(self) -> Path:
+        """Where files are before they are in the cache."""
+        return self._made(ASIDE)
+
+    def place(self, cached: Cached, *, argument: str, ordinal: int, name: str) -> Path:
+        """Put a cached file into the workdir under its name, read-only, and return the path.
+
+        Raises:
+            CacheFull: It was evicted meanwhile; fetch it again.
+            CacheUnusable: The workdir is gone.
+        """
+        with cache_errors():
+            with self._guard:
+                path = self._inputs.claim(_plain(name))
+            location = str(path)
+            self._link(cached, location)
+        self._files.append((location, cached, argument, ordinal))
+        return path
+
+    def place_folder(
+        self, members: Mapping[str, Cached], *, argument: str, ordinal: int, name: str
+    ) -> Path:
+        """Put cached files at their paths below a folder of that name.
+
+        Args:
+            members: Path within the folder to the cached file.
+            argument: Name of the parameter.
+            ordinal: Position within a fan-in, from 0.
+            name: What the folder is called.
+
+        Raises:
+            CacheFull: A file was evicted meanwhile; fetch all again. What was placed is gone.
+        """
+        place = self.folder(argument=argument, ordinal=ordinal, name=name)
+        try:
+            for member, cached in members.items():
+                place.add(member, cached)
+        except BaseException:
+            place.remove()
+            raise
+        return place.path
+
+    def folder(self, *, argument: str, ordinal: int, name: str) -> FolderPlace:
+        """Make an input folder, to be filled file by file.
+
+        A file that is placed is leased, so place each as soon as it is fetched.
+        """
+        with cache_errors():
+            with self._guard:
+                top = str(self._inputs.claim(_plain(name)))
+            os.mkdir(top, 0o700)
+        place = FolderPlace(self, top, argument, ordinal)
+        self._folders.append(place)
+        return place
+
+    def reserve(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
+        """Return a path to write an output to; its folder exists, and nothing at the path."""
+        del argument, ordinal  # names tell outputs apart, or numbered folders do
+        with cache_errors(), self._guard:
+            if self._outputs is None:
+                self._outputs = Places(self._made(_OUT))
+            path = self._outputs.claim(_plain(name))
+        self._reserved.append(name)
+        return path
+
+    def modified_inputs(self) -> tuple[PlacedInput, ...]:
+        """Return the placed files that were written to, replaced or removed since."""
+        files = (
+            PlacedInput(argument, ordinal, Path(path), cached.digest)
+            for path, cached, argument, ordinal in self._files
+            if not _is_untouched(path, cached.size_bytes)
+        )
+        return (*files, *(one for folder in self._folders for one in folder.modified()))
+
+    def close(self) -> None:
+        """Release the inputs and remove the folder, whatever the body left in it. Safe to repeat.
+
+        It is gone from its place at once, and from the disk soon after.
+        """
+        if self._is_closed:
+            return
+        with cache_errors():
+            try:
+                self._release(self._top, at_once=True)
+                self._drop_outputs()
+                self._inputs.put_aside()
+                if not self._scratch.put_aside(beside=_OUT):
+                    self._move_out()
+                self._is_closed = True
+            finally:
+                while self._copies:
+                    self._copies.pop().close()
+
+    def _drop_outputs(self) -> None:
+        """Remove outputs that are removed at once, as the cache has their bytes or they are few."""
+        if not self._reserved or len(self._reserved) > _MANY:
+            return
+        with contextlib.suppress(OSError), self._scratch.opened(_OUT) as out:
+            while self._reserved:
+                _drop(self._reserved.pop(), out)
+
+    def _move_out(self) -> None:
+        ended = self._root / "ended" / f"{self.path.name}-{secrets.token_hex(4)}"
+        if self._scratch.move_out(ended):
+            remove_later(lambda: self._take_down(ended))
+
+    def _take_down(self, ended: Path) -> None:
+        self._release(str(ended), at_once=False)
+        remove_tree(ended)
+
+    def _release(self, top: str, *, at_once: bool) -> None:
+        """End the leases of files below `top`, where the workdir is now; of many not at once."""
+        before = len(self._top)
+        while self._files:
+            _let_go(f"{top}{self._files.pop()[0][before:]}")
+        while self._folders and not (at_once and self._folders[-1].count > _MANY):
+            for path in self._folders.pop().paths():
+                _let_go(f"{top}{path[before:]}")
+
+    def _link(self, cached: Cached, path: str) -> None:
+        try:
+            try:
+                os.link(cached.location, path, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in NO_LINK:
+                    raise
+                self._copy(cached, path)
+        except FileNotFoundError as error:
+            if not os.path.isdir(os.path.dirname(path)):
+                raise CacheUnusable(
+                    "the run's folder was deleted while it ran",
+                    remedy="Delete the cache folder only while no task runs; run the task again",
+                ) from error
+            raise CacheFull(
+                "an input was evicted before the run could hold it", remedy=_REMEDY_EVICTED
+            ) from error
+
+    def _copy(self, cached: Cached, path: str) -> None:
+        reserved = self._cache.copy_out(cached, path, f"{self._top}/{ASIDE}")
+        self._copies.append(reserved)
+        mark(path, 0)
+
+    def _made(self, name: str) -> Path:
+        with cache_errors():
+            self._make(name)
+        return self.path / name
+
+    def _make(self, name: str) -> None:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(f"{self._top}/{name}", 0o700)
+
+
+class FolderPlace:
+    """An input folder in a workdir. Thread safe.
+
+    Of each file a few dozen bytes are kept in memory: there may be a hundred thousand.
+
+    Attributes:
+        path: Of the folder.
+    """
+
+    def __init__(self, workdir: Workdir, top: str, argument: str, ordinal: int) -> None:
+        self.path = Path(top)
+        self._workdir = workdir
+        self._top = top
+        self._argument = argument
+        self._ordinal = ordinal
+        self._guard = threading.Lock()
+        self._folders = {""}
+        self._names = bytearray()
+        self._sizes = array("Q")
+        self._digests = bytearray()
+
+    def add(self, member: str, cached: Cached) -> None:
+        """Put a cached file at its path within the folder, read-only.
+
+        Raises:
+            CacheFull: It was evicted meanwhile; fetch it again.
+            ValueError: The path leads out of the folder.
+        """
+        path = self.path_for(member)
+        with cache_errors():
+            self._workdir._link(cached, path)  # noqa: SLF001 (one file)
+        self.note(member, cached.size_bytes, cached.digest)
+
+    def path_for(self, member: str) -> str:
+        """Return where a file belongs; its folder exists.
+
+        Raises:
+            ValueError: The path leads out of the folder.
+        """
+        parent = check_member_path(member).rpartition("/")[0]
+        if parent not in self._folders:
+            with cache_errors():
+                os.makedirs(f"{self._top}/{parent}", mode=0o700, exist_ok=True)
+            self._folders.add(parent)
+        return f"{self._top}/{member}"
+
+    def note(self, member: str, size_bytes: int, digest: Digest) -> None:
+        """Take down a file that lies at its place, and is an entry of the cache."""
+        with self._guard:
+            self._names += os.fsencode(member) + b"\0"
+            self._sizes.append(size_bytes)
+            self._digests += f"{digest}\n".encode()
+
+    @property
+    def count(self) -> int:
+        """How many files were placed."""
+        return len(self._sizes)
+
+    def modified(self) -> Iterator[PlacedInput]:
+        """Yield the files that were written to, replaced or removed since."""
+        end = 0
+        for path, size_bytes in zip(self.paths(), self._sizes, strict=True):
+            start, end = end, self._digests.index(b"\n", end) + 1
+            if not _is_untouched(path, size_bytes):
+                digest = Digest(self._digests[start : end - 1].decode())
+                yield PlacedInput(self._argument, self._ordinal, Path(path), digest)
+
+    def remove(self) -> None:
+        """Remove the folder, before anybody was given it."""
+        shutil.rmtree(self._top, ignore_errors=True)
+        self._names.clear()
+        self._digests.clear()
+        del self._sizes[:]
+
+    def paths(self) -> Iterator[str]:
+        """Yield where the files were placed."""
+        start = 0
+        while (end := self._names.find(b"\0", start)) >= 0:
+            yield f"{self._top}/{os.fsdecode(bytes(self._names[start:end]))}"
+            start = end + 1
+
+
+def until_placed(stage: Callable[[], _Staged]) -> _Staged:
+    """Fetch and place an input, again if it was evicted between the two.
+
+    Raises:
+        CacheFull: It was evicted each time, or never had room.
+    """
+    for _ in range(_PLACINGS):
+        try:
+            return stage()
+        except CacheFull as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+    return stage()
+
+
+def sweep(cache: Cache, lost: Callable[[str], object] | None = None) -> tuple[str, ...]:
+    """Remove the workdirs of dead processes and return the uids of their runs, sorted.
+
+    Safe beside living runs and other sweepers.
+
+    Args:
+        cache: Of this host.
+        lost: Called with each uid before its workdir is removed. If it raises, that workdir stays
+            for the next sweep, so that no death goes unrecorded.
+    """
+    with cache_errors():
+        sweep_ended(cache.root)
+        return sweep_scratch(cache.root, "work", lost)
+
+
+def _plain(name: str) -> str:
+    """Return a name that is one segment of a path.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if "/" not in name:
+        return check_member_path(name)
+    msg = f"not the name of a file: {name!r}"
+    raise ValueError(msg)
+
+
+def _is_untouched(path: str, size_bytes: int) -> bool:
+    # Not the inode, which tells no more, nor the time of its last change: links change that.
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    is_file = stat.S_ISREG(status.st_mode)
+    return is_file and status.st_size == size_bytes and is_mark(status.st_mtime_ns)
+
+
+def _drop(name: str, folder: int) -> None:
+    """Remove a file of an open folder, if that takes no time."""
+    with contextlib.suppress(OSError):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if status.st_nlink > 1 or status.st_size <= _SMALL_BYTES:
+            os.unlink(name, dir_fd=folder)
+
+
+def _let_go(path: str) -> None:
+    """End a lease: its entry was last released now."""
+    note_release(path)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
