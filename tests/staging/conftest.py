@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HERE = str(Path(__file__).parent)
 if HERE not in sys.path:
-    sys.path.insert(0, HERE)  # for `attempt_run`
+    sys.path.insert(0, HERE)  # for `attempt_run` and `scripted`
 
 CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 
@@ -277,3 +277,22 @@ def files_below() -> Callable[[Path], list[str]]:
         return sorted(name for name in names if name not in {"usage", "eviction"})
 
     return listed
+
+
+@pytest.fixture
+def play() -> Iterator[Callable[..., Any]]:
+    """Return what starts a server with a script, and a wire that leads there."""
+    from scripted import Script
+
+    from rootcellar.staging.stores.http.wire import Endpoint, Wire
+
+    scripts = []
+
+    def begin(*answers: Any, server_tls: Any = None, **endpoint: Any) -> tuple[Script, Wire]:
+        script = Script(answers, server_tls)
+        scripts.append(script)
+        return script, Wire(Endpoint("127.0.0.1", script.port, **endpoint))
+
+    yield begin
+    for script in scripts:
+        script.close()

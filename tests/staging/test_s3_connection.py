@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -13,27 +15,78 @@ from rootcellar.staging.stores.s3.connection import Asked, BucketConnection
 from rootcellar.staging.stores.s3.options import DirectOptions
 
 
-def test_regions_that_name_each_other_are_given_up(monkeypatch):
-    """The request ends with an error, and does not go to and fro for ever."""
-    asked = []
+class Elsewhere:
+    """Answers as Amazon does for buckets in other regions; counts the connections it stands for."""
 
-    class Elsewhere:
-        def __init__(self, endpoint):
-            self.host = endpoint.host
+    def __init__(self, monkeypatch, told):
+        self.told = told
+        self.hosts = []
+        monkeypatch.setattr(s3_connection, "Wire", lambda endpoint: self.at(endpoint.host))
 
+    def at(self, host):
         @contextmanager
-        def exchange(self, _request):
-            asked.append(self.host)
-            assert len(asked) < 10, "to and fro"
-            other = "eu-west-1" if "us-east-1" in self.host else "us-east-1"
-            headers = {"x-amz-bucket-region": other}
-            yield SimpleNamespace(status=301, headers=headers, content=lambda: b"")
+        def exchange(request):
+            assert host == request.headers["host"]
+            self.hosts.append(host)
+            region = self.told(len(self.hosts), host)
+            status = 301 if region else 200
+            headers = {"x-amz-bucket-region": region} if region else {}
+            yield SimpleNamespace(status=status, headers=headers, content=lambda: b"")
 
-    monkeypatch.setattr(s3_connection, "Wire", Elsewhere)
-    url = "https://bucket.s3.us-east-1.amazonaws.com"
-    connection = BucketConnection(url, DirectOptions(), "us-east-1", lambda: None)
+        return SimpleNamespace(exchange=exchange)
+
+    def connection(self):
+        url = "https://bucket.s3.us-east-1.amazonaws.com"
+        return BucketConnection(url, DirectOptions(), "us-east-1", lambda: None)
+
+
+ASKED = Asked(method="HEAD", key="a", uri="raw://a")
+
+
+def test_a_bucket_elsewhere_is_followed(monkeypatch):
+    """Amazon names the region; this and the next request go there."""
+    amazon = Elsewhere(monkeypatch, lambda _, host: "" if "eu-west-1" in host else "eu-west-1")
+    connection = amazon.connection()
+
+    assert 200 == connection.ask(ASKED).status
+    assert 200 == connection.ask(ASKED).status
+    there = "bucket.s3.eu-west-1.amazonaws.com"
+    assert ["bucket.s3.us-east-1.amazonaws.com", there, there] == amazon.hosts
+
+
+def test_all_threads_follow_a_bucket_elsewhere(monkeypatch):
+    """Who asked in the old region while another thread turned to the new one follows too."""
+    both = threading.Barrier(8, timeout=20)
+
+    def told(number, host):
+        if "eu-west-1" in host:
+            return ""
+        both.wait()
+        return "eu-west-1"
+
+    connection = Elsewhere(monkeypatch, told).connection()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: connection.ask(ASKED), range(8)))
+
+    assert [200] * 8 == [answer.status for answer in answers]
+
+
+def test_a_bucket_that_is_always_elsewhere_is_given_up(monkeypatch):
+    """Two regions that name each other are not asked for ever."""
+    amazon = Elsewhere(monkeypatch, lambda number, _: f"eu-west-{number % 2}")
 
     with pytest.raises(StoreError):
-        connection.ask(Asked(method="GET", key="a", uri="raw://a"))
+        amazon.connection().ask(ASKED)
 
-    assert 3 == len(asked)
+    assert 3 == len(amazon.hosts)
+
+
+@pytest.mark.parametrize("region", ["x@evil.example/", "evil.example:80", "a/b", "#"])
+def test_a_region_is_a_name(monkeypatch, region):
+    """What stands in its place leads to no other host."""
+    amazon = Elsewhere(monkeypatch, lambda *_: region)
+
+    with pytest.raises(StoreError):
+        amazon.connection().ask(ASKED)
+
+    assert ["bucket.s3.us-east-1.amazonaws.com"] == amazon.hosts

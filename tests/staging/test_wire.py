@@ -5,16 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
-import socket
 import ssl
 import threading
 import time
 from contextlib import suppress
 
 import pytest
+from scripted import Script, get
 
 from rootcellar.staging.engine.pipeline import pipelined
-from rootcellar.staging.stores.http import response as response_module
 from rootcellar.staging.stores.http import wire as wire_module
 from rootcellar.staging.stores.http.wire import (
     BrokenAnswerError,
@@ -25,86 +24,6 @@ from rootcellar.staging.stores.http.wire import (
 )
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "e"\r\n\r\nhello'
-
-
-class Script:
-    """A server that answers each request with the next of its answers, then closes."""
-
-    def __init__(self, answers, tls=None):
-        self.answers = list(answers)
-        self.requests = []
-        self.connections = 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self._tls = tls
-        self._open = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self._open.append(connection)
-            self.connections += 1
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection):
-        try:
-            if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            with connection:
-                while self.answers and (request := self._receive(connection)):
-                    self.requests.append(request)
-                    answer = self.answers.pop(0)
-                    if callable(answer):
-                        answer(connection)
-                    else:
-                        connection.sendall(answer)
-        except OSError:
-            pass
-
-    def _receive(self, connection):
-        received = b""
-        while b"\r\n\r\n" not in received:
-            part = connection.recv(65536)
-            if not part:
-                return b""
-            received += part
-        head, _, body = received.partition(b"\r\n\r\n")
-        lengths = [
-            int(line.partition(b":")[2])
-            for line in head.split(b"\r\n")
-            if b"content-length" in line
-        ]
-        while lengths and len(body) < lengths[0]:
-            body += connection.recv(1024 * 1024)
-        return head + b"\r\n\r\n" + body
-
-    def close(self):
-        self._socket.close()
-        for connection in self._open:
-            connection.close()
-
-
-@pytest.fixture
-def play():
-    scripts = []
-
-    def begin(*answers, server_tls=None, **endpoint):
-        script = Script(answers, server_tls)
-        scripts.append(script)
-        return script, Wire(Endpoint("127.0.0.1", script.port, **endpoint))
-
-    yield begin
-    for script in scripts:
-        script.close()
-
-
-def get(wire, method="GET", body=b""):
-    with wire.exchange(Request(method, "/x?a=b", {"host": "h"}, body)) as response:
-        return response.status, response.headers, response.content()
 
 
 def test_an_answer_has_status_headers_and_body(play):
@@ -317,92 +236,6 @@ def test_a_trickle_is_an_error(play, monkeypatch):
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.mark.parametrize("rest", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"\r\n"])
-def test_more_than_was_told_is_not_the_next_answer(play, rest):
-    """What stands behind a body is dropped with its connection."""
-    script, wire = play(OK + rest, OK)
-
-    assert [b"hello", b"hello"] == [get(wire)[2], get(wire)[2]]
-    assert 2 == script.connections
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        CHUNKED + b"xyz\r\nhello\r\n0\r\n\r\n",
-        CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n",
-        CHUNKED + b"\r\nhello\r\n0\r\n\r\n",
-        CHUNKED + b"5\r\nhelloXX0\r\n\r\n",
-        CHUNKED + b"0\r\n" + b"a: b\r\n" * 1000,
-        b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
-        b"HTTP/1.1 100 Continue\r\n\r\n" * 1000,
-    ],
-)
-def test_nonsense_is_a_broken_answer(play, answer):
-    """It is tried again as a lost connection is, and nothing else is raised."""
-    _, wire = play(answer)
-
-    with pytest.raises(BrokenAnswerError):
-        get(wire)
-
-
-def test_early_hints_are_passed_over(play):
-    """Any interim answer is followed by the one that counts."""
-    _, wire = play(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK)
-
-    assert b"hello" == get(wire)[2]
-
-
-def test_an_answer_that_does_not_end_is_not_held(play, monkeypatch):
-    """What is held in memory is bounded, whatever the other side sends."""
-    monkeypatch.setattr(response_module, "_CONTENT_BYTES", 1000)
-    _, wire = play(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000)
-
-    with pytest.raises(BrokenAnswerError, match="too long"):
-        get(wire)
-
-
-def test_a_body_in_chunks_is_not_held(play):
-    """Where it is read piece by piece, it is however it is told to end."""
-    piece = b"%x\r\n" % 2**20 + bytes(2**20) + b"\r\n"
-    _, wire = play(CHUNKED + 3 * piece + b"0\r\n\r\n")
-
-    with wire.exchange(Request("GET", "/", {"host": "h"})) as response:
-        sizes = [len(chunk) for chunk in response.chunks()]
-
-    assert 3 * 2**20 == sum(sizes)
-    assert 2**20 >= max(sizes)
-    assert response.is_done
-
-
-@pytest.mark.parametrize(
-    ("begin", "again"),
-    [
-        (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"),
-        (CHUNKED, b"1\r\nx\r\n"),
-        (CHUNKED + b"ffffff\r\n", b"x"),
-        (CHUNKED, b"x"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
-    ],
-    ids=["head", "chunks", "one chunk", "length of a chunk", "no length"],
-)
-def test_an_answer_that_trickles_is_an_error(play, monkeypatch, begin, again):
-    """However little at a time keeps the connection alive, no exchange goes on for ever."""
-    monkeypatch.setattr(response_module, "_CONTENT_TIMEOUTS", 2)
-    ended = threading.Event()
-
-    def trickle(connection):
-        connection.sendall(begin)
-        while not ended.wait(0.02):
-            connection.sendall(again)
-
-    _, wire = play(trickle, timeout_seconds=0.2)
-    with pytest.raises(TimeoutError, match="too slowly"):
-        get(wire)
-    ended.set()
 
 
 def test_a_waiting_exchange_is_cut_off(play):
