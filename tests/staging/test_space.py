@@ -79,7 +79,7 @@ def test_who_holds_everything_alone_does_not_wait(cache_of, put, monkeypatch):
     workdir.place(own.fetch(*put("a", content("a"))), argument="a", ordinal=0, name="a")
     monkeypatch.setattr(Admission, "_wait_for_release", lambda *_: pytest.fail("waited"))
 
-    with pytest.raises(CacheFull, match="in use by runs"):
+    with pytest.raises(CacheUnusable, match="other inputs of the same run hold"):
         own.fetch(*put("b", content("b")))
 
 
