@@ -265,7 +265,7 @@ def sweep_scratch(
 def empty_dead(root: Path, area: str) -> None:
     """Empty the folders of dead processes, and leave them for `sweep_scratch` to tell of."""
     for path in _dead(root / area):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             _empty(path)
 
 
