@@ -41,6 +41,7 @@ from rootcellar.staging.cache.quarantine import Quarantine, Vetting
 from rootcellar.staging.cache.root_folder import AREAS, LAYOUT, REMEDY, cache_errors, claim_root
 from rootcellar.staging.cache.sources import Sources, source_name
 from rootcellar.staging.cache.space import NO_SPACE, Ledger, SpaceLimits, now
+from rootcellar.staging.host.epoch import note_release
 from rootcellar.staging.host.host_lock import HostLock, locks_work, made_once
 from rootcellar.staging.host.scratch import SPARE, sweep_locks, sweep_scratch
 from rootcellar.staging.host.writers import hold_still
@@ -171,6 +172,7 @@ class Cache:
         with cache_errors():
             status = path.lstat()
             if entry := self.find(digest, status.st_size):
+                note_release(os.fspath(entry))  # or what was made once more would go first
                 return entry
             size_bytes = status.st_size
             if status.st_nlink == 1 and path.is_relative_to(self.root / "work"):

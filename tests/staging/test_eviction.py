@@ -246,3 +246,13 @@ def test_making_room_empties_nothing_that_a_link_leads_to(cache_of, tmp_path):
 
     assert "of somebody" == (outside / "a").read_text()
     assert not link.is_symlink()
+
+
+def test_an_output_that_the_cache_has_already_was_released_last(held):
+    """Taking it in again counts as a use: it does not go first because it came first."""
+    again = held.root / "work" / "again"
+    again.write_bytes(content("a"))
+    held.add(again, Digest.of(content("a")))
+    held.evictor.evict_to(5000)
+
+    assert "aghij" == letters(held)
