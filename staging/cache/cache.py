@@ -77,8 +77,9 @@ class Cache:
 
     def __init__(self, root: Path, limits: SpaceLimits | None = None) -> None:
         with cache_errors():
-            in_memory = claim_root(root)
-            self.root = root / LAYOUT
+            # A body may change the directory that a relative path begins at.
+            self.root = root.absolute() / LAYOUT
+            in_memory = claim_root(self.root.parent)
             self.make_folders()
             if not os.access(self.root / "tmp", os.W_OK | os.X_OK):
                 raise CacheUnusable("the cache folder may not be written", remedy=REMEDY)
