@@ -32,7 +32,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheUnusable, RootcellarError
+from rootcellar.schemas.errors import CacheUnusable, DigestMismatch, RootcellarError
 from rootcellar.staging.cache.admission import Admission, no_space
 from rootcellar.staging.cache.entries import Entries, EntryState
 from rootcellar.staging.cache.eviction import Evictor
@@ -190,13 +190,20 @@ class Cache:
         For a cache that `within` gave, which nobody else uses.
 
         Raises:
-            CacheFull, CacheUnusable, DigestMismatch: See `add`.
+            CacheFull, CacheUnusable: See `add`.
+            DigestMismatch: Something still writes to one of them. The others were taken in.
         """
         size_bytes = sum(size for _, _, size in files)
+        written: DigestMismatch | None = None
         with cache_errors(), self.spare(size_bytes, written=True), self.lot() as lot:
             for path, digest, size in files:
-                if lot is None or not self._intake.link_one(path, digest, size, lot):
-                    self.add(Path(path), digest)
+                try:
+                    if lot is None or not self._intake.link_one(path, digest, size, lot):
+                        self.add(Path(path), digest)
+                except DigestMismatch as error:
+                    written = error
+        if written is not None:
+            raise written
 
     def add_marked(self, path: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
         """Take in, as `add` does, a file of a workdir that is read-only and bears the mark.

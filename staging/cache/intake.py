@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from rootcellar.schemas.errors import DigestMismatch
 from rootcellar.staging.cache.lot import Lot
 from rootcellar.staging.engine.hashing import algorithm_of, digest_file
-from rootcellar.staging.host.epoch import mark
+from rootcellar.staging.host.epoch import mark_open
 from rootcellar.staging.host.local_copy import copy_read_only
 from rootcellar.staging.host.scratch import Scratch
+from rootcellar.staging.host.writers import hold_still
 from rootcellar.staging.stores.transfer import download
 
 if TYPE_CHECKING:
@@ -153,11 +154,13 @@ class Intake:
 
     def link_one(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
         """Do as `link_marked` for a file that was just written, in a workdir and nowhere else."""
-        if not file.startswith(f"{self._root}/work/") or os.lstat(file).st_nlink > 1:
+        status = os.lstat(file)
+        if not file.startswith(f"{self._root}/work/") or status.st_nlink > 1:
             return False
-        os.chmod(file, 0o444)
-        mark(file, time.time_ns())
-        return self.link_marked(file, digest, size_bytes, lot)
+        with hold_still(file, status) as held:
+            os.fchmod(held.fileno(), 0o444)
+            mark_open(held.fileno())
+            return self.link_marked(file, digest, size_bytes, lot)
 
     def link_marked(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
         """Make a file of a workdir, which bears the mark, an entry; tell whether it is one now.
