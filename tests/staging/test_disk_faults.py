@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import errno
 import fcntl
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.schemas.errors import CacheFull, CacheUnavailable, CacheUnusable
 from rootcellar.staging import Cache, StagingSession
 from rootcellar.staging.cache import intake, root_folder
 from rootcellar.staging.cache.space import SpaceLimits
@@ -259,6 +261,28 @@ def test_a_deleted_workdir_is_a_clear_error(cache_of, put):
 
     workdir.close()
     assert not Path(workdir.path).exists()
+
+
+def test_too_many_open_files_are_called_that(cache, put):
+    """A remedy about folders would lead astray, and a moment later it may do."""
+    wanted = put("a", b"a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                opened.append(os.open("/dev/null", os.O_RDONLY))
+        with pytest.raises(CacheUnavailable, match="too many files are open") as raised:
+            cache.fetch(*wanted)
+    finally:
+        for file in opened:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert raised.value.transient
+    assert "ulimit -n" in raised.value.remedy
+    assert not cache.fetch(*wanted).hit
 
 
 def test_a_disk_too_full_to_rename_is_made_free_all_the_same(cache_of, put, monkeypatch):
