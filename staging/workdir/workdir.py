@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.schemas.errors import CacheFull
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.cache.cache import cache_errors
+from rootcellar.staging.cache.root_folder import workdir_lost
 from rootcellar.staging.host.epoch import is_mark, mark
 from rootcellar.staging.host.local_copy import NO_LINK
 from rootcellar.staging.host.removal import remove_later
@@ -92,6 +93,11 @@ class Workdir:
         self._reserved: list[str] = []
 
     @property
+    def is_lost(self) -> bool:
+        """Whether somebody deleted it."""
+        return not self._is_closed and not os.path.lexists(self._top)
+
+    @property
     def tmp(self) -> Path:
         """Where the body's temporary files belong."""
         return self._made(_TMP)
@@ -106,7 +112,7 @@ class Workdir:
 
         Raises:
             CacheFull: It was evicted meanwhile; fetch it again.
-            CacheUnusable: The workdir is gone.
+            CacheUnavailable: The workdir is gone.
         """
         with cache_errors():
             with self._guard:
@@ -228,10 +234,7 @@ class Workdir:
                 self._copy(cached, path)
         except FileNotFoundError as error:
             if not os.path.isdir(os.path.dirname(path)):
-                raise CacheUnusable(
-                    "the run's folder was deleted while it ran",
-                    remedy="Delete the cache folder only while no task runs; run the task again",
-                ) from error
+                raise workdir_lost() from error
             raise CacheFull(
                 "an input was evicted before the run could hold it", remedy=_REMEDY_EVICTED
             ) from error
