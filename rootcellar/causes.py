@@ -24,6 +24,7 @@ class Cause(StrEnum):
     THROTTLING = "throttling"  # the other side asks for patience
     STORE = "store"  # the other side failed: 5xx, an input that never stood still
     CATALOG = "catalog"  # a database is away, busy or locked
+    CACHE = "cache"  # the host's cache is away: open files are short, or it was deleted under a run
     DISK_FULL = "disk full"
     MISSING_INPUT = "missing input"  # what was to be read, or its place, is not there
     PERMISSION = "permission"
@@ -34,7 +35,7 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
-TRANSIENT = frozenset({Cause.NETWORK, Cause.THROTTLING, Cause.STORE, Cause.CATALOG})
+TRANSIENT = frozenset({Cause.NETWORK, Cause.THROTTLING, Cause.STORE, Cause.CATALOG, Cause.CACHE})
 _REFINED = TRANSIENT | {Cause.DISK_FULL, Cause.PERMISSION}
 
 # Every class of the tree, so that a new one without a decision is found by a test.
@@ -57,6 +58,7 @@ _OWN: dict[type[BaseException], Cause] = {
     own.DigestMismatch: Cause.CONTENT,
     own.CacheUnusable: Cause.RESOURCE,
     own.CacheFull: Cause.DISK_FULL,
+    own.CacheUnavailable: Cause.CACHE,
     own.CatalogError: Cause.UNKNOWN,
     own.CatalogUnavailable: Cause.CATALOG,
     own.CatalogTooNew: Cause.BINDING,

@@ -66,6 +66,7 @@ DEFAULT_RULES: Mapping[Cause, Rule] = {
     Cause.THROTTLING: Rule(max_retries=8, base_seconds=5.0, jitter=0.8),
     Cause.STORE: Rule(max_retries=5, base_seconds=5.0),
     Cause.CATALOG: Rule(max_retries=5, base_seconds=2.0, ceiling_seconds=120.0),
+    Cause.CACHE: Rule(max_retries=5, base_seconds=5.0),
     # Leases end and other workers have other disks; soon again is useless.
     Cause.DISK_FULL: Rule(max_retries=3, base_seconds=60.0),
 }

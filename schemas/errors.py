@@ -17,7 +17,8 @@
     |  |- ObjectChanged                      transient: it never stood still while it was read
     |  `- DigestMismatch                     the bytes are not the ones that were promised
     |- CacheUnusable (OSError)               the host cache cannot be written, or not safely shared
-    |  `- CacheFull                          transient: runs on this host hold its whole budget
+    |  |- CacheFull                          transient: runs on this host hold its whole budget
+    |  `- CacheUnavailable                   transient: too many open files, or deleted under a run
     `- CatalogError
        |- CatalogUnavailable (ConnectionError)  transient
        |- CatalogTooNew                      a newer rootcellar wrote this catalog
@@ -37,6 +38,7 @@ __all__ = [
     "ArtifactNotFound",
     "BindingError",
     "CacheFull",
+    "CacheUnavailable",
     "CacheUnusable",
     "CatalogError",
     "CatalogTooNew",
@@ -176,6 +178,12 @@ class CacheUnusable(RootcellarError, OSError):
 
 class CacheFull(CacheUnusable):
     """The host cache has no room now: its budget or its disk is used up."""
+
+    transient = True
+
+
+class CacheUnavailable(CacheUnusable):
+    """The host cache cannot be used for now: files are short, or a run's were deleted under it."""
 
     transient = True
 

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheUnusable, InputModified, RootcellarError
+from rootcellar.schemas.errors import CacheUnusable, InputModified, RootcellarError, StoreError
 from rootcellar.staging.cache.cache import cache_errors
+from rootcellar.staging.cache.root_folder import workdir_lost
 from rootcellar.staging.engine.some import some_of
 from rootcellar.staging.folders.folder_input import FolderInput, pin_of_folder
 from rootcellar.staging.publication.publication import Publication, Published
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.errors import CacheUnavailable
     from rootcellar.schemas.ref import Kind
     from rootcellar.staging.cache.cache import Cache
     from rootcellar.staging.publication.handover import Handover
@@ -98,7 +100,24 @@ class StagingSession:
     ) -> None:
         # A child that a body forked, and that leaves by an error, has a copy of us and no more.
         if self._pid == os.getpid() and not (self._is_left_open and error is None):
+            lost = None if error is None else self._lost(error)
             self.close()
+            if lost is not None:
+                raise lost from error
+
+    def _lost(self, error: BaseException) -> CacheUnavailable | None:
+        """Return what is behind a missing file, if that is that the workdir was deleted."""
+        is_missing = isinstance(error, (FileNotFoundError, InputModified))
+        if not is_missing or isinstance(error, StoreError) or not self._workdir.is_lost:
+            return None
+        if isinstance(error, RootcellarError):
+            return workdir_lost(error.artifact, error.uri)
+        name = getattr(error, "filename", None)
+        return workdir_lost("", self._uri_of(Path(name)) if isinstance(name, str) else "")
+
+    def _uri_of(self, path: Path) -> str:
+        """Return what a file in the workdir is an input or a part of; empty if of none."""
+        return next((self._uris[one] for one in (path, *path.parents) if one in self._uris), "")
 
     def leave_open(self) -> None:
         """Have a block that ends without an error not close the session; the caller does."""
@@ -251,13 +270,10 @@ class StagingSession:
         if "_linked" in self.__dict__:
             changed |= {linked.path: linked.argument for linked in self._linked.modified()}
         if changed:
-            first = next(iter(changed))
             raise InputModified(
                 f"the body changed files of its inputs: {', '.join(sorted({*changed.values()}))}",
                 "",
-                next(
-                    (self._uris[path] for path in (first, *first.parents) if path in self._uris), ""
-                ),
+                self._uri_of(next(iter(changed))),
                 "Copy an input before changing it, as into a folder of tempfile.mkdtemp()",
             )
 

@@ -32,7 +32,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheUnusable, RootcellarError
+from rootcellar.schemas.errors import CacheUnusable, DigestMismatch, RootcellarError
 from rootcellar.staging.cache.admission import Admission, no_space
 from rootcellar.staging.cache.entries import Entries, EntryState
 from rootcellar.staging.cache.eviction import Evictor
@@ -41,6 +41,7 @@ from rootcellar.staging.cache.quarantine import Quarantine, Vetting
 from rootcellar.staging.cache.root_folder import AREAS, LAYOUT, REMEDY, cache_errors, claim_root
 from rootcellar.staging.cache.sources import Sources, source_name
 from rootcellar.staging.cache.space import NO_SPACE, Ledger, SpaceLimits, now
+from rootcellar.staging.host.epoch import note_release
 from rootcellar.staging.host.host_lock import HostLock, locks_work, made_once
 from rootcellar.staging.host.scratch import SPARE, sweep_locks, sweep_scratch
 from rootcellar.staging.host.writers import hold_still
@@ -76,8 +77,9 @@ class Cache:
 
     def __init__(self, root: Path, limits: SpaceLimits | None = None) -> None:
         with cache_errors():
-            in_memory = claim_root(root)
-            self.root = root / LAYOUT
+            # A body may change the directory that a relative path begins at.
+            self.root = root.absolute() / LAYOUT
+            in_memory = claim_root(self.root.parent)
             self.make_folders()
             if not os.access(self.root / "tmp", os.W_OK | os.X_OK):
                 raise CacheUnusable("the cache folder may not be written", remedy=REMEDY)
@@ -171,6 +173,7 @@ class Cache:
         with cache_errors():
             status = path.lstat()
             if entry := self.find(digest, status.st_size):
+                note_release(os.fspath(entry))  # or what was made once more would go first
                 return entry
             size_bytes = status.st_size
             if status.st_nlink == 1 and path.is_relative_to(self.root / "work"):
@@ -187,13 +190,20 @@ class Cache:
         For a cache that `within` gave, which nobody else uses.
 
         Raises:
-            CacheFull, CacheUnusable, DigestMismatch: See `add`.
+            CacheFull, CacheUnusable: See `add`.
+            DigestMismatch: Something still writes to one of them. The others were taken in.
         """
         size_bytes = sum(size for _, _, size in files)
+        written: DigestMismatch | None = None
         with cache_errors(), self.spare(size_bytes, written=True), self.lot() as lot:
             for path, digest, size in files:
-                if lot is None or not self._intake.link_one(path, digest, size, lot):
-                    self.add(Path(path), digest)
+                try:
+                    if lot is None or not self._intake.link_one(path, digest, size, lot):
+                        self.add(Path(path), digest)
+                except DigestMismatch as error:
+                    written = error
+        if written is not None:
+            raise written
 
     def add_marked(self, path: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
         """Take in, as `add` does, a file of a workdir that is read-only and bears the mark.

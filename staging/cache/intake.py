@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from rootcellar.schemas.errors import DigestMismatch
 from rootcellar.staging.cache.lot import Lot
 from rootcellar.staging.engine.hashing import algorithm_of, digest_file
-from rootcellar.staging.host.epoch import mark
+from rootcellar.staging.host.epoch import mark_open
 from rootcellar.staging.host.local_copy import copy_read_only
 from rootcellar.staging.host.scratch import Scratch
+from rootcellar.staging.host.writers import hold_still
 from rootcellar.staging.stores.transfer import download
 
 if TYPE_CHECKING:
@@ -153,11 +154,13 @@ class Intake:
 
     def link_one(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
         """Do as `link_marked` for a file that was just written, in a workdir and nowhere else."""
-        if not file.startswith(f"{self._root}/work/") or os.lstat(file).st_nlink > 1:
+        status = os.lstat(file)
+        if not file.startswith(f"{self._root}/work/") or status.st_nlink > 1:
             return False
-        os.chmod(file, 0o444)
-        mark(file, time.time_ns())
-        return self.link_marked(file, digest, size_bytes, lot)
+        with hold_still(file, status) as held:
+            os.fchmod(held.fileno(), 0o444)
+            mark_open(held.fileno())
+            return self.link_marked(file, digest, size_bytes, lot)
 
     def link_marked(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
         """Make a file of a workdir, which bears the mark, an entry; tell whether it is one now.
@@ -175,8 +178,7 @@ class Intake:
 
     def download(self, wanted: Wanted) -> Cached:
         """Download an object and make it an entry."""
-        size_bytes = wanted.pin.size_bytes
-        with self._scratch_folder() as folder, self._drawn(size_bytes, folder, wanted) as kept:
+        with self._scratch_folder() as folder, self._drawn(folder, wanted) as drawn:
             temp = f"{folder}/{secrets.token_hex(8)}"
             try:
                 done = download(
@@ -184,9 +186,10 @@ class Intake:
                     Path(temp),
                     pin=wanted.pin,
                     expected=wanted.expected,
+                    make_room=drawn.make_room,
                     progress=wanted.progress,
                 )
-                path = self._enter(temp, done.digest, done.size_bytes, kept, folder)
+                path = self._enter(temp, done.digest, done.size_bytes, drawn)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temp)
@@ -194,21 +197,12 @@ class Intake:
         moved = done.size_bytes
         return Cached(done.digest, path, moved, done.pin, False, moved, seconds)  # noqa: FBT003
 
-    def _enter(self, temp: str, digest: Digest, size_bytes: int, drawn: _Drawn, folder: str) -> str:
+    def _enter(self, temp: str, digest: Digest, size_bytes: int, drawn: _Drawn) -> str:
         """Make a download an entry, unless the same bytes came under another name meanwhile."""
         if path := self._vetting.trusted(digest, size_bytes):
             return path
-        more = size_bytes - drawn.size_bytes
-        if more > 0:  # the object was replaced by a larger one
-            extra = self._admission.reserve(more, folder, "")
-            try:
-                path = self._entries.enter(temp, digest)
-                extra.keep(more)
-            finally:
-                extra.close()
-        else:
-            path = self._entries.enter(temp, digest)
-        drawn.keep(min(size_bytes, drawn.size_bytes))
+        path = self._entries.enter(temp, digest)
+        drawn.keep(size_bytes)
         return path
 
     def link(self, file: str, digest: Digest, size_bytes: int) -> str:
@@ -274,22 +268,14 @@ class Intake:
             reservation.close()
 
     @contextmanager
-    def _drawn(self, size_bytes: int, folder: str, wanted: Wanted) -> Iterator[_Drawn]:
+    def _drawn(self, folder: str, wanted: Wanted) -> Iterator[_Drawn]:
         """Yield bytes to download into, of a reservation of the block's or of an own one."""
-        for pooled in tuple(self._pool):
-            if pooled.draw(size_bytes):
-                drawn = _Drawn(pooled, size_bytes)
-                try:
-                    yield drawn
-                finally:
-                    pooled.put_back(size_bytes - drawn.kept)
-                return
-        own = self._admission.reserve(size_bytes, folder, wanted.address.uri, since=wanted.started)
+        drawn = _Drawn(self._admission, self._pool, folder, wanted.address.uri)
         try:
-            own.draw(size_bytes)
-            yield _Drawn(own, size_bytes)
+            drawn.take(wanted.pin.size_bytes, since=wanted.started)
+            yield drawn
         finally:
-            own.close()
+            drawn.give_back()
 
     @contextmanager
     def _scratch_folder(self) -> Iterator[str]:
@@ -308,17 +294,51 @@ class Intake:
 
 
 class _Drawn:
-    """Bytes of a reservation that a download may fill."""
+    """Bytes that one download may fill, of a reservation for many or of its own."""
 
-    def __init__(self, reservation: Reservation, size_bytes: int) -> None:
-        self._reservation = reservation
-        self.size_bytes = size_bytes
-        self.kept = 0
+    def __init__(
+        self, admission: Admission, pool: list[Reservation], folder: str, uri: str
+    ) -> None:
+        self._admission = admission
+        self._pool = pool
+        self._folder = folder
+        self._uri = uri
+        self._own: Reservation | None = None
+        self._pooled: Reservation | None = None
+        self._left = 0
+
+    def take(self, size_bytes: int, *, since: float | None = None) -> None:
+        """Take so many bytes, and wait for them if need be: see `Admission.reserve`."""
+        for pooled in tuple(self._pool):
+            if pooled.draw(size_bytes):
+                self._pooled, self._left = pooled, size_bytes
+                return
+        own = self._own = self._admission.reserve(size_bytes, self._folder, self._uri, since=since)
+        own.draw(size_bytes)
+        self._left = size_bytes
+
+    def make_room(self, size_bytes: int) -> None:
+        """Have so many bytes, as the object was replaced by a larger one; what came is gone."""
+        if size_bytes > self._left:
+            # Not the difference: whether it may ever fit is asked of the whole.
+            self.give_back()
+            self.take(size_bytes)
 
     def keep(self, size_bytes: int) -> None:
-        """Note that they are an entry now."""
-        self._reservation.keep(size_bytes)
-        self.kept += size_bytes
+        """Note that so many are an entry now."""
+        reservation = self._own or self._pooled
+        if reservation is not None:
+            reservation.keep(size_bytes)
+            self._left -= size_bytes
+
+    def give_back(self) -> None:
+        """Give back what is not kept. Safe to repeat."""
+        if self._own is not None:
+            self._own.close()
+        elif self._pooled is not None:
+            self._pooled.put_back(self._left)
+        self._own = self._pooled = None
+        self._left = 0
 
 
 def _check_copy(temp: Path, digest: Digest) -> None:

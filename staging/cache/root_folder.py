@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheUnusable, RootcellarError
+from rootcellar.schemas.errors import CacheUnavailable, CacheUnusable, RootcellarError
 from rootcellar.schemas.mounts import file_system, network_file_system
 from rootcellar.staging.host.temp_file import create_temp, temp_name
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["AREAS", "LAYOUT", "REMEDY", "cache_errors", "claim_root"]
+__all__ = ["AREAS", "LAYOUT", "REMEDY", "cache_errors", "claim_root", "workdir_lost"]
 
 LAYOUT = "v2"
 AREAS = ("cas", "sources", "locks", "tmp", "work", "spare", "away", "ended", "quarantine")
@@ -22,6 +23,12 @@ REMEDY = (
     "Set cache_dir (ROOTCELLAR_CACHE_DIR) to a folder of this user's own with free space, on a "
     "local disk; `rootcellar config` shows where it is now"
 )
+_REMEDY_DELETED = "Delete the cache folder only while no task runs; run the task again"
+_REMEDY_FILES = (
+    "Allow more (`ulimit -n`, in systemd LimitNOFILE), run fewer tasks at once in this process, or "
+    "have its tasks close what they open"
+)
+_TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -79,8 +86,26 @@ class _CacheErrors:
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, OSError) and not isinstance(error, RootcellarError):
-            reason = os.strerror(error.errno) if error.errno else type(error).__name__
-            raise CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY) from error
+            raise _told(error) from error
+
+
+def _told(error: OSError) -> CacheUnusable:
+    if error.errno in _TOO_MANY_FILES:
+        where = "in this process" if error.errno == errno.EMFILE else "on this host"
+        return CacheUnavailable(f"too many files are open {where}", remedy=_REMEDY_FILES)
+    if error.errno == errno.ENOENT:
+        return CacheUnavailable(
+            "a part of the cache folder was deleted while it was used", remedy=_REMEDY_DELETED
+        )
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY)
+
+
+def workdir_lost(artifact: str = "", uri: str = "") -> CacheUnavailable:
+    """Return the error for a run whose folder was deleted, and what it missed first."""
+    return CacheUnavailable(
+        "the run's folder was deleted while it ran", artifact, uri, _REMEDY_DELETED
+    )
 
 
 _cache_errors = _CacheErrors()

@@ -61,13 +61,18 @@ def _utimensat() -> Callable[..., int]:
     return cast("Callable[..., int]", ctypes.CDLL(None).utimensat)
 
 
-def note_release(path: str, accessed_ns: int | None = None) -> None:
+def note_release(path: str, accessed_ns: int | None = None, *, folder: int = _AT_FDCWD) -> None:
     """Set a file's access time, to now unless given: it was last released then.
 
     Not by `os.utime`, which sets both times: a write between our looking and our setting would be
     hidden for ever. What cannot be set, such as of a file that is gone, is left.
+
+    Args:
+        path: Of the file.
+        accessed_ns: When it was last released.
+        folder: Open, where the path begins unless it is absolute.
     """
     times = _NOW_AND_AS_IT_WAS
     if accessed_ns is not None:
         times = (ctypes.c_long * 4)(*divmod(accessed_ns, _SECOND_NS), 0, _UTIME_OMIT)
-    _utimensat()(_AT_FDCWD, os.fsencode(path), times, _AT_SYMLINK_NOFOLLOW)
+    _utimensat()(folder, os.fsencode(path), times, _AT_SYMLINK_NOFOLLOW)

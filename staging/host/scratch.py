@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AS_MADE",
+    "FOLDER",
     "SPARE",
     "Scratch",
     "empty_dead",
@@ -85,14 +86,9 @@ class Scratch:
         finally:
             self._unlock()
 
-    @contextlib.contextmanager
-    def opened(self, name: str) -> Iterator[int]:
-        """Open a folder in it for a block, which nobody can lead elsewhere by a link."""
-        file = os.open(name, _FOLDER, dir_fd=self._lock)
-        try:
-            yield file
-        finally:
-            os.close(file)
+    def fileno(self) -> int:
+        """Return the folder itself, open until the scratch ends."""
+        return self._lock
 
     def put_aside(self, *, beside: str) -> bool:
         """End the scratch and keep its folder for the next one; tell whether it could be kept.
@@ -104,20 +100,23 @@ class Scratch:
         """
         try:
             path = str(self.path)
-            if os.fstat(self._lock).st_mode != AS_MADE:
+            spare = self._spare or self._new_spare()
+            status = os.lstat(path)
+            if status.st_mode != AS_MADE or status.st_ino != spare.inode:
                 return False
             names = os.listdir(path)
             if names and (names != [beside] or not is_as_made(f"{path}/{beside}")):
                 return False
-            if self._spare is None:
-                name = f"{self._root}/{SPARE}/{secrets.token_hex(8)}"
-                self._spare = _Spare(self._root, name, self._lock)
-            kept = _Spares.own().keep(path, self._spare)
+            kept = _Spares.own().keep(path, spare)
         except OSError:
             return False
         if kept:
             self._lock = -1
         return kept
+
+    def _new_spare(self) -> _Spare:
+        path = f"{self._root}/{SPARE}/{secrets.token_hex(8)}"
+        return _Spare(self._root, path, self._lock, os.fstat(self._lock).st_ino)
 
     def move_out(self, target: Path) -> bool:
         """End the scratch by renaming its folder; tell whether there was one. Safe to repeat."""
@@ -144,11 +143,13 @@ class _Spare:
         root: Of all areas.
         path: Where it is between two uses.
         lock: The open folder.
+        inode: Its number.
     """
 
     root: str
     path: str
     lock: int
+    inode: int
 
 
 class _Spares:
@@ -198,7 +199,9 @@ class _Spares:
         return True
 
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""How a folder is opened, and no link to one."""
+
 _ANYTHING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -262,7 +265,7 @@ def sweep_scratch(
 def empty_dead(root: Path, area: str) -> None:
     """Empty the folders of dead processes, and leave them for `sweep_scratch` to tell of."""
     for path in _dead(root / area):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             _empty(path)
 
 
@@ -315,7 +318,7 @@ def _hold_dead(path: Path, held: list[int]) -> bool:
 
 
 def _open_folder(path: str) -> Iterator[int]:
-    return map(os.open, (path,), (_FOLDER,))
+    return map(os.open, (path,), (FOLDER,))
 
 
 def sweep_locks(root: Path, what: str) -> None:

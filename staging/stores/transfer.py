@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from rootcellar.staging.host.local_space import preallocate
 from rootcellar.staging.host.temp_file import create_temp, temp_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
@@ -59,7 +59,7 @@ def download(
     *,
     pin: Pin,
     expected: Digest | None = None,
-    algorithm: Algorithm | None = None,
+    make_room: Callable[[int], object] | None = None,
     progress: Progress | None = None,
 ) -> Downloaded:
     """Copy one object to `target`, read-only.
@@ -79,7 +79,7 @@ def download(
             `expected` spares a request for the state.
         expected: Refuse other bytes. A replaced object is then read again only if its size is
             still the same.
-        algorithm: Of the digest, if none is expected; the store's if left out.
+        make_room: Called with the size of another state before that is read; may raise.
         progress: Hears of every range, in this thread.
 
     Raises:
@@ -90,20 +90,19 @@ def download(
         OSError: The file system of `target` failed, or is full.
     """
     held = _held(address, pin, expected)
-    if expected is not None:
-        algorithm = algorithm_of(expected)
-    wanted = _Wanted(address, target, expected, algorithm or address.store.algorithm, progress)
+    algorithm = algorithm_of(expected) if expected is not None else address.store.algorithm
+    wanted = _Wanted(address, target, expected, algorithm, progress)
     for _ in range(1 + _RESTARTS):
-        try:
-            done = _download_pinned(wanted, held)
-        except ObjectChanged:
-            held = _pin_now(address, pin, expected)
-        except DigestMismatch as error:
-            if held == pin:
-                raise
-            raise _replaced(address) from error
-        else:
-            return done
+        if make_room is not None and held != pin:
+            make_room(held.size_bytes)
+        with suppress(ObjectChanged):
+            try:
+                return _download_pinned(wanted, held)
+            except DigestMismatch as error:
+                if held == pin:
+                    raise
+                raise _replaced(address) from error
+        held = _pin_now(address, pin, expected)
     raise ObjectChanged(
         f"it was replaced {1 + _RESTARTS} times while it was read",
         "",

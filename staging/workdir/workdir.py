@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.schemas.errors import CacheFull
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.cache.cache import cache_errors
-from rootcellar.staging.host.epoch import is_mark, mark, note_release
+from rootcellar.staging.cache.root_folder import workdir_lost
+from rootcellar.staging.host.epoch import is_mark, mark
 from rootcellar.staging.host.local_copy import NO_LINK
 from rootcellar.staging.host.removal import remove_later
 from rootcellar.staging.host.scratch import Scratch, remove_tree, sweep_ended, sweep_scratch
 from rootcellar.staging.workdir.places import Places
+from rootcellar.staging.workdir.release import Release, opened_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -91,6 +93,11 @@ class Workdir:
         self._reserved: list[str] = []
 
     @property
+    def is_lost(self) -> bool:
+        """Whether somebody deleted it."""
+        return not self._is_closed and not os.path.lexists(self._top)
+
+    @property
     def tmp(self) -> Path:
         """Where the body's temporary files belong."""
         return self._made(_TMP)
@@ -105,7 +112,7 @@ class Workdir:
 
         Raises:
             CacheFull: It was evicted meanwhile; fetch it again.
-            CacheUnusable: The workdir is gone.
+            CacheUnavailable: The workdir is gone.
         """
         with cache_errors():
             with self._guard:
@@ -179,7 +186,7 @@ class Workdir:
             return
         with cache_errors():
             try:
-                self._release(self._top, at_once=True)
+                self._release(self._scratch.fileno(), at_once=True)
                 self._drop_outputs()
                 self._inputs.put_aside()
                 if not self._scratch.put_aside(beside=_OUT):
@@ -193,7 +200,7 @@ class Workdir:
         """Remove outputs that are removed at once, as the cache has their bytes or they are few."""
         if not self._reserved or len(self._reserved) > _MANY:
             return
-        with contextlib.suppress(OSError), self._scratch.opened(_OUT) as out:
+        with contextlib.suppress(OSError), opened_folder(_OUT, self._scratch.fileno()) as out:
             while self._reserved:
                 _drop(self._reserved.pop(), out)
 
@@ -203,17 +210,19 @@ class Workdir:
             remove_later(lambda: self._take_down(ended))
 
     def _take_down(self, ended: Path) -> None:
-        self._release(str(ended), at_once=False)
+        with contextlib.suppress(OSError), opened_folder(str(ended)) as top:
+            self._release(top, at_once=False)
         remove_tree(ended)
 
-    def _release(self, top: str, *, at_once: bool) -> None:
-        """End the leases of files below `top`, where the workdir is now; of many not at once."""
-        before = len(self._top)
-        while self._files:
-            _let_go(f"{top}{self._files.pop()[0][before:]}")
-        while self._folders and not (at_once and self._folders[-1].count > _MANY):
-            for path in self._folders.pop().paths():
-                _let_go(f"{top}{path[before:]}")
+    def _release(self, top: int, *, at_once: bool) -> None:
+        """End the leases of files below the workdir, which is open; of many not at once."""
+        before = len(self._top) + 1
+        with Release(top) as release:
+            while self._files:
+                release.let_go(self._files.pop()[0][before:])
+            while self._folders and not (at_once and self._folders[-1].count > _MANY):
+                for path in self._folders.pop().paths():
+                    release.let_go(path[before:])
 
     def _link(self, cached: Cached, path: str) -> None:
         try:
@@ -225,10 +234,7 @@ class Workdir:
                 self._copy(cached, path)
         except FileNotFoundError as error:
             if not os.path.isdir(os.path.dirname(path)):
-                raise CacheUnusable(
-                    "the run's folder was deleted while it ran",
-                    remedy="Delete the cache folder only while no task runs; run the task again",
-                ) from error
+                raise workdir_lost() from error
             raise CacheFull(
                 "an input was evicted before the run could hold it", remedy=_REMEDY_EVICTED
             ) from error
@@ -388,10 +394,3 @@ def _drop(name: str, folder: int) -> None:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if status.st_nlink > 1 or status.st_size <= _SMALL_BYTES:
             os.unlink(name, dir_fd=folder)
-
-
-def _let_go(path: str) -> None:
-    """End a lease: its entry was last released now."""
-    note_release(path)
-    with contextlib.suppress(OSError):
-        os.unlink(path)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path  # noqa: TC003  the annotations of bodies are read
 
 import pytest
 from grid_words import Count, Page, Words, count_words
 
-from rootcellar import OUTPUT, Artifact, Staged, Text
+from rootcellar import OUTPUT, Artifact, Cause, RetryPolicy, Rule, Staged, Text
 from rootcellar.runtime import current_runtime
 from rootcellar.schemas.errors import CatalogUnavailable, ContentError, StoreUnavailable
 
@@ -53,6 +54,27 @@ def test_error_of_a_body_is_not_replaced(project, monkeypatch):
     error = fails.apply(args=[1]).result
 
     assert isinstance(error, KeyError)
+
+
+def test_a_run_whose_workdir_was_deleted_is_tried_again(project):
+    """Its body misses its own input, which is no mistake of the body's."""
+    policy = RetryPolicy(rules={Cause.CACHE: Rule(max_retries=1, base_seconds=0.0)})
+    deleted = []
+
+    @project.app.task(retry_policy=policy)
+    def read(text: Path) -> str:
+        if not deleted:
+            deleted.append(shutil.rmtree(current_runtime().cache.root.parent))
+        return text.read_text()
+
+    project.put(Words(page=1), "a")
+    result = read.apply(args=[1]).get()
+    second, first = project.catalog.runs()
+
+    assert "a" == result
+    assert ("retried", "succeeded") == (first.state, second.state)
+    assert "cache" == first.error.cause
+    assert "words/01.txt" in first.error.message
 
 
 def test_nothing_is_a_success_that_is_not_recorded(project, monkeypatch):

@@ -18,7 +18,13 @@ WHOLE = {
     "uri": "raw://weather/03.dat",
     "remedy": "Look elsewhere",
 }
-TRANSIENT = {"CacheFull", "StoreUnavailable", "ObjectChanged", "CatalogUnavailable"}
+TRANSIENT = {
+    "CacheFull",
+    "CacheUnavailable",
+    "StoreUnavailable",
+    "ObjectChanged",
+    "CatalogUnavailable",
+}
 
 
 def parts(error):

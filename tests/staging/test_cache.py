@@ -302,3 +302,15 @@ def test_no_space_is_a_clear_error(folder_stores, cache, monkeypatch):
 
     assert list((cache.root / "tmp").iterdir()) == []
     assert not cache.fetch(address, pin).hit
+
+
+def test_a_root_is_where_it_was_when_it_was_opened(tmp_path, monkeypatch, put):
+    """A body may change the directory of its process."""
+    monkeypatch.chdir(tmp_path)
+    cache = Cache(Path("relative"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    cached = cache.fetch(*put("a", CONTENT))
+
+    assert tmp_path / "relative" in cached.path.parents
+    assert [] == list((tmp_path / "elsewhere").iterdir())

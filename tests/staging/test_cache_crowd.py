@@ -236,7 +236,7 @@ STEPS = {
     "giving back": ("rootcellar.staging.cache.space", "Ledger.give_back", 1),
     "the note of the source": ("rootcellar.staging.cache.sources", "Sources.note", 1),
     "the lease": ("os", "link", 1),
-    "the release": ("rootcellar.staging.workdir.workdir", "note_release", 1),
+    "the release": ("rootcellar.staging.workdir.release", "note_release", 1),
     "the end of the workdir": ("rootcellar.staging.host.scratch", "Scratch.move_out", 1),
     "its removal": ("rootcellar.staging.workdir.workdir", "remove_tree", 1),
     "counting": ("rootcellar.staging.cache.eviction", "Evictor._count", 1),

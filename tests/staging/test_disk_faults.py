@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import errno
 import fcntl
 import os
+import resource
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.schemas.errors import CacheFull, CacheUnavailable, CacheUnusable, MissingOutput
 from rootcellar.staging import Cache, StagingSession
 from rootcellar.staging.cache import intake, root_folder
 from rootcellar.staging.cache.space import SpaceLimits
 from rootcellar.staging.host.epoch import note_release
 from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.publication.output import Output
 from rootcellar.staging.workdir.workdir import Workdir
 
 MB = 10**6
@@ -254,11 +258,98 @@ def test_a_deleted_workdir_is_a_clear_error(cache_of, put):
     cached = cache.fetch(*put("a", b"a"))
     workdir.path.rmdir()
 
-    with pytest.raises(CacheUnusable, match="deleted while it ran"):
+    with pytest.raises(CacheUnavailable, match="deleted while it ran"):
         workdir.place(cached, argument="a", ordinal=0, name="a")
 
     workdir.close()
     assert not Path(workdir.path).exists()
+
+
+def read_an_input(session, path):
+    del session
+    path.read_bytes()
+
+
+def write_an_output(session, path):
+    del path
+    session.reserve_output("out", "out").write_bytes(b"out")
+
+
+def publish_an_output(session, path):
+    del path
+    lost = session.workdir / "out" / "out"
+    session.prepare_output(Output(path=lost, uri="raw://out", kind="file"))
+
+
+def check_the_inputs(session, path):
+    del path
+    session.check_inputs()
+
+
+def fetch_an_input(session, path):
+    del path
+    session.stage_in(session.locate("raw://a", "file"), argument="b", name="b")
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["cache", "workdir"])
+@pytest.mark.parametrize(
+    "act", [read_an_input, write_an_output, publish_an_output, check_the_inputs, fetch_an_input]
+)
+def test_a_run_whose_folder_was_deleted_may_be_tried_again(folder_stores, cache, put, act, whole):
+    """Whoever misses a file first, a body or we, the error says what was behind it."""
+    put("a", b"a")
+
+    def run(after):
+        with StagingSession(folder_stores, cache, run_uid="run", link_local="off") as session:
+            located = session.locate("raw://a", "file")
+            path = session.stage_in(located, argument="a", name="a").path
+            return after(session, path)
+
+    def lose(session, path):
+        shutil.rmtree(cache.root.parent if whole else session.workdir)
+        act(session, path)
+
+    with pytest.raises(CacheUnavailable, match="deleted while it") as raised:
+        run(lose)
+
+    assert raised.value.transient
+    assert "while no task runs" in raised.value.remedy
+    if act is read_an_input:
+        assert "raw://a" == raised.value.uri
+    assert b"a" == run(lambda _, path: path.read_bytes())
+
+
+def test_a_file_that_a_body_misses_elsewhere_stays_its_own_error(folder_stores, cache, tmp_path):
+    """As does an output that it did not write."""
+    for error in (FileNotFoundError(2, "gone", str(tmp_path / "x")), MissingOutput("not written")):
+        with (
+            pytest.raises(type(error)) as raised,
+            StagingSession(folder_stores, cache, run_uid="run-1"),
+        ):
+            raise error
+        assert error is raised.value
+
+
+def test_too_many_open_files_are_called_that(cache, put):
+    """A remedy about folders would lead astray, and a moment later it may do."""
+    wanted = put("a", b"a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                opened.append(os.open("/dev/null", os.O_RDONLY))
+        with pytest.raises(CacheUnavailable, match="too many files are open") as raised:
+            cache.fetch(*wanted)
+    finally:
+        for file in opened:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert raised.value.transient
+    assert "ulimit -n" in raised.value.remedy
+    assert not cache.fetch(*wanted).hit
 
 
 def test_a_disk_too_full_to_rename_is_made_free_all_the_same(cache_of, put, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheFull
-from rootcellar.staging import StagingSession
+from rootcellar.staging import StagingSession, sweep
 from rootcellar.staging.cache import eviction
 from rootcellar.staging.host.epoch import mark_ns, note_release
 from rootcellar.staging.host.removal import finish_removals
@@ -231,3 +231,28 @@ def test_dead_runs_hold_nothing(held, put):
 
     assert "x" in letters(held)
     assert ["dead"] == [path.name for path in (held.root / "work").iterdir()]
+
+
+def test_making_room_empties_nothing_that_a_link_leads_to(cache_of, tmp_path):
+    """A link among the workdirs is nobody's workdir, and a sweep removes it alone."""
+    outside = tmp_path / "data"
+    outside.mkdir()
+    (outside / "a").write_text("of somebody")
+    cache = cache_of(1000)
+    link = cache.root / "work" / "run-1"
+    link.symlink_to(outside)
+    cache.evictor.evict(1)
+    assert ("run-1",) == sweep(cache)
+
+    assert "of somebody" == (outside / "a").read_text()
+    assert not link.is_symlink()
+
+
+def test_an_output_that_the_cache_has_already_was_released_last(held):
+    """Taking it in again counts as a use: it does not go first because it came first."""
+    again = held.root / "work" / "again"
+    again.write_bytes(content("a"))
+    held.add(again, Digest.of(content("a")))
+    held.evictor.evict_to(5000)
+
+    assert "aghij" == letters(held)

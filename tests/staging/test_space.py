@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
@@ -11,6 +12,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheFull, CacheUnusable, StoreUnavailable
 from rootcellar.staging.cache.admission import Admission
 from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.stores.folder import FolderStore
 from rootcellar.staging.workdir.workdir import Workdir
 
 
@@ -180,6 +182,48 @@ def test_an_object_that_grows_while_it_is_read_stays_within_the_budget(
 
     assert content("b", 3000) == cached.path.read_bytes()
     assert (3000, 3000) == ledger_and_disk(cache)
+
+
+@pytest.mark.parametrize("is_pooled", [False, True])
+def test_an_object_that_grew_too_large_is_refused_before_its_bytes_come(
+    cache_of, put, ledger_and_disk, monkeypatch, is_pooled
+):
+    """Its new size is reserved before it is read, and what was reserved is given back."""
+    cache = cache_of(10_000)
+    address, pin = put("a", content("a"))
+    address.store.write_small("a", content("b", 300_000))
+    read, stream = [], FolderStore.stream
+
+    def counted(*arguments):
+        for chunk in stream(*arguments):
+            read.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(FolderStore, "stream", counted)
+    reserved = cache.reserve(5000) if is_pooled else contextlib.nullcontext(cache)
+    with reserved as own, pytest.raises(CacheUnusable, match=r"300\.0 kB.*10\.0 kB") as raised:
+        own.fetch(address, pin)
+
+    assert "raw://a" == raised.value.uri
+    assert not raised.value.transient
+    assert [] == read
+    assert (0, 0) == ledger_and_disk(cache)
+
+
+@pytest.mark.parametrize("size_bytes", [500, 1500, 4000])
+def test_what_a_replaced_object_needs_more_is_reserved_beside_those_of_many(
+    cache_of, put, ledger_and_disk, size_bytes
+):
+    """What was drawn for its old size goes back to the others."""
+    cache = cache_of(10_000)
+    address, pin = put("a", content("a"))
+    address.store.write_small("a", content("b", size_bytes))
+    with cache.reserve(2000) as many:
+        many.fetch(address, pin)
+        cached = many.fetch(*put("c", content("c")))
+
+    assert content("c") == cached.path.read_bytes()
+    assert (size_bytes + 1000, size_bytes + 1000) == ledger_and_disk(cache)
 
 
 def test_outputs_that_do_not_fit_are_not_kept(cache_of, ledger_and_disk):

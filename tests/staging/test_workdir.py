@@ -17,6 +17,7 @@ from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CacheUnusable
 from rootcellar.staging import sweep
 from rootcellar.staging.host.removal import finish_removals
+from rootcellar.staging.workdir import workdir as workdirs
 from rootcellar.staging.workdir.workdir import Workdir
 
 
@@ -235,6 +236,79 @@ def test_an_end_removes_nothing_that_a_body_led_it_to(cache, tmp_path):
 
     assert "of somebody" == (tmp_path / "a").read_text()
     assert [] == list((cache.root / "ended").iterdir())
+
+
+def lead_elsewhere(folder, data):
+    """Put a link to a body's own data in the place of a folder of one input."""
+    (folder / "a").unlink()
+    folder.rmdir()
+    folder.symlink_to(data)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder of a body, with a file that is called as its input is."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a").write_text("of the body")
+    return folder
+
+
+@pytest.mark.parametrize("member", ["a", "below/a"])
+@pytest.mark.parametrize("most", [0, 1000], ids=["later", "at once"])
+def test_an_end_removes_no_file_that_is_called_as_an_input(
+    cache, cached, data, monkeypatch, member, most
+):
+    """A link in the place of an input folder, or of one in it, is removed and not followed."""
+    monkeypatch.setattr(workdirs, "_MANY", most)
+    workdir = Workdir(cache, "run-1")
+    members = {"beside": cached, member: cached, "last": cached}
+    top = workdir.place_folder(members, argument="grid", ordinal=0, name="grid")
+    if member == "a":
+        (top / "beside").unlink()
+        (top / "last").unlink()
+    lead_elsewhere((top / member).parent, data)
+    workdir.close()
+    finish_removals()
+
+    assert "of the body" == (data / "a").read_text()
+    assert [] == list((cache.root / "ended").iterdir())
+    assert 1 == cached.path.stat().st_nlink
+
+
+def test_an_end_follows_no_link_among_the_further_folders(cache, cached, data):
+    """Of inputs of one name the second lies in a folder that a body can replace too."""
+    workdir = Workdir(cache, "run-1")
+    paths = [workdir.place(cached, argument="a", ordinal=n, name="a") for n in range(3)]
+    lead_elsewhere(paths[1].parent, data)
+    workdir.close()
+    finish_removals()
+
+    assert "of the body" == (data / "a").read_text()
+    assert 1 == cached.path.stat().st_nlink
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_what_a_body_puts_in_the_place_of_its_workdir_serves_nobody(
+    cache, cached, tmp_path, is_link
+):
+    """Neither a link nor another folder is kept for the next run, nor is anything in it removed."""
+    first = Workdir(cache, "run-1")
+    first.place(cached, argument="a", ordinal=0, name="a")
+    kept = tmp_path / "kept"
+    first.path.rename(kept)
+    (tmp_path / "empty").mkdir()
+    if is_link:
+        first.path.symlink_to(tmp_path / "empty")
+    else:
+        first.path.mkdir(0o700)
+    first.close()
+    finish_removals()
+    second = Workdir(cache, "run-2")
+
+    assert stat.S_ISDIR(second.path.lstat().st_mode)
+    assert os.path.samestat(os.fstat(second._scratch.fileno()), second.path.lstat())
+    second.close()
 
 
 def leave_a_file(output):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import mmap
 import os
 import subprocess
 import sys
@@ -109,3 +110,44 @@ def test_a_run_whose_child_still_writes_is_published_and_not_kept(
     with StagingSession(folder_stores, cache, run_uid="run-2", link_local="off") as session:
         staged = session.stage_in(session.locate("raw://a", "file"), argument="a", name="a")
         assert CONTENT == staged.path.read_bytes()
+
+
+def write_by_map(path):
+    """Return what writes to a file through a map that outlives its file object."""
+    with path.open("r+b") as file:
+        mapped = mmap.mmap(file.fileno(), 0)
+    mapped[0] = ord("x")
+    mapped[0] = CONTENT[0]
+    return lambda: mapped.__setitem__(0, ord("P"))
+
+
+def write_by_descriptor(path):
+    """Return what writes to a file that somebody forgot to close."""
+    file = path.open("r+b", buffering=0)
+
+    def write():
+        with file:
+            file.write(b"P")
+
+    return write
+
+
+@pytest.mark.parametrize("count", [1, 20], ids=["one", "many"])
+@pytest.mark.parametrize("left", [write_by_map, write_by_descriptor])
+def test_what_a_body_left_open_is_not_kept(folder_stores, cache, left, count, caplog):
+    """Of many outputs just the others are kept."""
+    caplog.set_level(logging.WARNING)
+    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
+        folder = session.reserve_output("all", "all")
+        folder.mkdir()
+        for number in range(count):
+            (folder / f"{number}").write_bytes(CONTENT + str(number).encode())
+        late = left(folder / "0")
+        session.prepare_output(Output(path=folder, uri="raw://all", kind="folder"))
+        session.publish()
+        late()
+
+    digests = [Digest.of(CONTENT + str(number).encode()) for number in range(count)]
+    kept = [cache.entries.state(digest, len(CONTENT) + 1).value for digest in digests[:10]]
+    assert ["absent", *["good"] * (min(count, 10) - 1)] == kept
+    assert "still has the local file open" in caplog.text
