@@ -227,8 +227,20 @@ class StagingSession:
         opened = self._streams.file if wanted.kind == "file" else self._streams.folder
         return until_placed(lambda: opened(address, wanted))
 
-    def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
-        """Return a path in the workdir that the body may write a file or folder to."""
+    def reserve_output(self, argument: str, name: str, *, ordinal: int = 0, uri: str = "") -> Path:
+        """Return a path in the workdir that the body may write a file or folder to.
+
+        Args:
+            argument: Name of the parameter.
+            name: What the file or folder is called in the workdir.
+            ordinal: Position among several outputs, from 0.
+            uri: Where it will be published, if that is known already.
+
+        Raises:
+            StoreMissing: It can be told without asking anybody that there is no such place.
+        """
+        if uri:
+            self._stores.check_place(uri)
         return self._workdir.reserve(argument, name, ordinal=ordinal)
 
     def expect(self, size_bytes: int) -> None:
