@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheUnusable, InputModified, RootcellarError
+from rootcellar.schemas.errors import CacheUnusable, InputModified, ObjectChanged, RootcellarError
 from rootcellar.staging.cache.cache import cache_errors
 from rootcellar.staging.engine.some import some_of
 from rootcellar.staging.folders.folder_input import FolderInput, pin_of_folder
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import TotalProgress
     from rootcellar.staging.streams.streaming import StreamedInput, StreamRequest
-    from rootcellar.staging.workdir.linked_input import LinkLocal
+    from rootcellar.staging.workdir.linked_input import LinkedInput, LinkLocal
 
 __all__ = ["StagingSession"]
 
@@ -253,6 +253,7 @@ class StagingSession:
 
         Raises:
             InputModified: It changed some. Its URI is that of the first.
+            ObjectChanged: One that is linked was changed in its store by another writer.
         """
         modified = self._workdir.modified_inputs()
         for placed in modified:
@@ -260,18 +261,40 @@ class StagingSession:
             if self._cache.entries.is_at(placed.digest, placed.path):
                 self._cache.forget(placed.digest)
         changed = {placed.path: placed.argument for placed in modified}
-        if "_linked" in self.__dict__:
-            changed |= {linked.path: linked.argument for linked in self._linked.modified()}
+        linked = self._linked.modified() if "_linked" in self.__dict__ else []
+        by_us = [one for one in linked if not one.is_changed_by_others]
+        changed |= {one.path: one.argument for one in by_us}
         if changed:
-            first = next(iter(changed))
-            raise InputModified(
-                f"the body changed files of its inputs: {', '.join(sorted({*changed.values()}))}",
+            raise self._modified(changed, [one for one in by_us if one.is_store_modified])
+        if linked:
+            raise ObjectChanged(
+                "its file in the store was written to by somebody else while the body read it",
                 "",
-                next(
-                    (self._uris[path] for path in (first, *first.parents) if path in self._uris), ""
-                ),
+                self._uri_of(linked[0].path),
+                "Run again; replace files in a store by a rename, and never write into them",
+            )
+
+    def _modified(self, changed: dict[Path, str], stored: list[LinkedInput]) -> InputModified:
+        names = ", ".join(sorted({*changed.values()}))
+        if not stored:
+            return InputModified(
+                f"the body changed files of its inputs: {names}",
+                "",
+                self._uri_of(next(iter(changed))),
                 "Copy an input before changing it, as into a folder of tempfile.mkdtemp()",
             )
+        return InputModified(
+            f"files of its inputs were changed while the body ran: {names}; as it is linked, the "
+            f"store's own file {stored[0].source} was changed, by the body or by another writer",
+            "",
+            self._uri_of(stored[0].path),
+            "Restore it; set link_local to auto, and copy an input before changing it",
+        )
+
+    def _uri_of(self, path: Path) -> str:
+        """Return the URI of the input that a file in the workdir belongs to."""
+        found = (self._uris[one] for one in (path, *path.parents) if one in self._uris)
+        return next(found, "")
 
     def handover(self, output: Output) -> Handover:
         """Return what takes members of a folder output while the body runs.
