@@ -263,6 +263,7 @@ class Attempt:
             MissingOutput: The body did not write a declared output.
             ContentError: An output is not what its format says.
             InputModified: The body changed an input.
+            ObjectChanged: Another writer changed a linked input where it lies.
         """
         with self.during("stage out"):
             check_inputs(self._pinned, session)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from rootcellar.deliver import about
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import ArtifactNotFound, InputModified, RootcellarError
+from rootcellar.schemas.errors import (
+    ArtifactNotFound,
+    InputModified,
+    ObjectChanged,
+    RootcellarError,
+)
 from rootcellar.schemas.record import InputRecord, VersionRecord, new_uid
 from rootcellar.schemas.ref import Ref
 from rootcellar.staging.staged import Located
@@ -223,10 +228,11 @@ def check_inputs(pinned: Sequence[Pinned], session: StagingSession) -> None:
 
     Raises:
         InputModified: It changed some. The first is named.
+        ObjectChanged: Another writer changed one where it lies.
     """
     try:
         session.check_inputs()
-    except InputModified as error:
+    except (InputModified, ObjectChanged) as error:
         for one in pinned:
             if one.located is not None and one.located.uri == error.uri:
                 raise about(error, one.wanted.artifact) from error

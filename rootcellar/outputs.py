@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from rootcellar.deliver import about
-from rootcellar.schemas.errors import BindingError, MissingOutput, RootcellarError
+from rootcellar.schemas.errors import BindingError, MissingOutput, RootcellarError, StoreMissing
 from rootcellar.schemas.formats.folder import Folder
 from rootcellar.schemas.handle import Outputs, Staged
 from rootcellar.schemas.interface import Delivery
@@ -90,8 +90,7 @@ class OutputDesk:
         ordinal = sum(other.argument == bound.spec.argument for other in self._reserved)
         version = new_uid()
         uri = artifact.uri_for(version)
-        name = uri.rpartition("/")[2]
-        path = self._session.reserve_output(bound.spec.argument, name, ordinal=ordinal)
+        path = self._path(bound, artifact, uri, ordinal)
         if artifact.declaration.format.kind == "folder":
             path.mkdir()
         one = _Reserved(
@@ -106,6 +105,14 @@ class OutputDesk:
         )
         self._reserved.append(one)
         return Staged(artifact, path, writable=True, adder=self._adder(one))
+
+    def _path(self, bound: BoundOutput, artifact: Artifact, uri: str, ordinal: int) -> Path:
+        """Return where the body may write it, if there is a store for it, or hours are in vain."""
+        argument, name = bound.spec.argument, uri.rpartition("/")[2]
+        try:
+            return self._session.reserve_output(argument, name, ordinal=ordinal, uri=uri)
+        except StoreMissing as error:
+            raise about(error, artifact, doing=f"the output {argument!r}") from error
 
     def _adder(self, one: _Reserved) -> Callable[[Path], None] | None:
         """Return what hands members over; None where the format cannot check them one by one."""

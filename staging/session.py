@@ -9,7 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheUnusable, InputModified, RootcellarError, StoreError
+from rootcellar.schemas.errors import (
+    CacheUnusable,
+    InputModified,
+    ObjectChanged,
+    RootcellarError,
+    StoreError,
+)
 from rootcellar.staging.cache.cache import cache_errors
 from rootcellar.staging.cache.root_folder import workdir_lost
 from rootcellar.staging.engine.some import some_of
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import TotalProgress
     from rootcellar.staging.streams.streaming import StreamedInput, StreamRequest
-    from rootcellar.staging.workdir.linked_input import LinkLocal
+    from rootcellar.staging.workdir.linked_input import LinkedInput, LinkLocal
 
 __all__ = ["StagingSession"]
 
@@ -246,8 +252,20 @@ class StagingSession:
         opened = self._streams.file if wanted.kind == "file" else self._streams.folder
         return until_placed(lambda: opened(address, wanted))
 
-    def reserve_output(self, argument: str, name: str, *, ordinal: int = 0) -> Path:
-        """Return a path in the workdir that the body may write a file or folder to."""
+    def reserve_output(self, argument: str, name: str, *, ordinal: int = 0, uri: str = "") -> Path:
+        """Return a path in the workdir that the body may write a file or folder to.
+
+        Args:
+            argument: Name of the parameter.
+            name: What the file or folder is called in the workdir.
+            ordinal: Position among several outputs, from 0.
+            uri: Where it will be published, if that is known already.
+
+        Raises:
+            StoreMissing: It can be told without asking anybody that there is no such place.
+        """
+        if uri:
+            self._stores.check_place(uri)
         return self._workdir.reserve(argument, name, ordinal=ordinal)
 
     def expect(self, size_bytes: int) -> None:
@@ -260,6 +278,7 @@ class StagingSession:
 
         Raises:
             InputModified: It changed some. Its URI is that of the first.
+            ObjectChanged: One that is linked was changed in its store by another writer.
         """
         modified = self._workdir.modified_inputs()
         for placed in modified:
@@ -267,15 +286,35 @@ class StagingSession:
             if self._cache.entries.is_at(placed.digest, placed.path):
                 self._cache.forget(placed.digest)
         changed = {placed.path: placed.argument for placed in modified}
-        if "_linked" in self.__dict__:
-            changed |= {linked.path: linked.argument for linked in self._linked.modified()}
+        linked = self._linked.modified() if "_linked" in self.__dict__ else []
+        by_us = [one for one in linked if not one.is_changed_by_others]
+        changed |= {one.path: one.argument for one in by_us}
         if changed:
-            raise InputModified(
-                f"the body changed files of its inputs: {', '.join(sorted({*changed.values()}))}",
+            raise self._modified(changed, [one for one in by_us if one.is_store_modified])
+        if linked:
+            raise ObjectChanged(
+                "its file in the store was written to by somebody else while the body read it",
+                "",
+                self._uri_of(linked[0].path),
+                "Run again; replace files in a store by a rename, and never write into them",
+            )
+
+    def _modified(self, changed: dict[Path, str], stored: list[LinkedInput]) -> InputModified:
+        names = ", ".join(sorted({*changed.values()}))
+        if not stored:
+            return InputModified(
+                f"the body changed files of its inputs: {names}",
                 "",
                 self._uri_of(next(iter(changed))),
                 "Copy an input before changing it, as into a folder of tempfile.mkdtemp()",
             )
+        return InputModified(
+            f"files of its inputs were changed while the body ran: {names}; as it is linked, the "
+            f"store's own file {stored[0].source} was changed, by the body or by another writer",
+            "",
+            self._uri_of(stored[0].path),
+            "Restore it; set link_local to auto, and copy an input before changing it",
+        )
 
     def handover(self, output: Output) -> Handover:
         """Return what takes members of a folder output while the body runs.

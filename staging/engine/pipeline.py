@@ -14,13 +14,22 @@ import os
 import queue
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Stopped", "check_stopped", "cut_off_by", "finishing", "is_at_work", "pipelined"]
+__all__ = [
+    "Stoppable",
+    "Stopped",
+    "check_stopped",
+    "cut_off_by",
+    "finishing",
+    "is_at_work",
+    "pause",
+    "pipelined",
+]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -111,22 +120,62 @@ def finishing() -> Iterator[None]:
         _own.job = job
 
 
+def pause(seconds: float) -> None:
+    """Wait so long, but not a moment longer than the work that this thread does is wanted.
+
+    Raises:
+        Stopped: It is not wanted any more.
+    """
+    woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+    with cut_off_by(lambda: woken.put(None)), suppress(queue.Empty):
+        woken.get(timeout=seconds)
+    check_stopped()
+
+
 class _Own(threading.local):
-    job: _Job[Any, Any] | None = None
+    job: Stoppable | None = None
     """That this thread works for."""
 
 
 _own = _Own()
 
 
-class _Job(Generic[_Item, _Result]):
+class Stoppable:
+    """Work of threads that are not `pipelined`'s, which another thread may end for all of them."""
+
+    def __init__(self) -> None:
+        self.halted = False
+        self.cuts: set[Callable[[], object]] = set()
+
+    def run(self, work: Callable[[], _Result]) -> _Result:
+        """Return `work()`, done by this thread as a part of this.
+
+        Raises:
+            Stopped: It was halted; to be turned into an error that the thread's owner knows.
+        """
+        # No context manager: a signal between its steps could leave the thread halted for ever.
+        outer = _own.job
+        try:
+            _own.job = self
+            check_stopped()
+            return work()
+        finally:
+            _own.job = outer
+
+    def halt(self) -> None:
+        """Cut off what is under way, without waiting for it, and refuse what follows."""
+        self.halted = True
+        for cut in tuple(self.cuts):
+            cut()
+
+
+class _Job(Stoppable, Generic[_Item, _Result]):
     """What one call of `pipelined` shares with the threads that work for it."""
 
     def __init__(self, work: Callable[[_Item], _Result], parallel: int) -> None:
+        super().__init__()
         self.window = parallel * (1 + _WAITING_PER_WORKER)
         self.done: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
-        self.halted = False
-        self.cuts: set[Callable[[], object]] = set()
         self._work = work
         self._parallel = parallel
         self._lock = threading.Lock()
@@ -140,9 +189,9 @@ class _Job(Generic[_Item, _Result]):
             short_of_runners = self._runners < self._parallel
             self._runners += short_of_runners
         if short_of_runners:
-            _pool().submit(self.run)
+            _pool().submit(self.run_all)
 
-    def run(self) -> None:
+    def run_all(self) -> None:
         while self.run_one():
             pass
         with self._lock:
@@ -151,7 +200,7 @@ class _Job(Generic[_Item, _Result]):
             again = bool(self._waiting) and not self.halted and self._runners < self._parallel
             self._runners += again
         if again:
-            _pool().submit(self.run)
+            _pool().submit(self.run_all)
 
     def run_one(self) -> bool:
         with self._lock:
@@ -194,8 +243,7 @@ class _Job(Generic[_Item, _Result]):
         self.halted = True
         with self._lock:
             self._waiting.clear()
-        for cut in tuple(self.cuts):
-            cut()
+        super().halt()
         self.done.put(None)
 
     def stop(self) -> None:

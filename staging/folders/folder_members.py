@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from rootcellar.staging.folders.member_files import MemberFiles
 
 __all__ = ["Flight", "Members"]
+
+_log = logging.getLogger(__name__)
 
 
 class Members:
@@ -76,6 +79,11 @@ class Members:
                 if content is not None and is_right and self._files.write(line, content, lot=lot):
                     yield line.size_bytes
                 else:
+                    if content is not None and not is_right:
+                        _log.warning(
+                            "The bytes of %s came wrong, and are read again",
+                            store.uri(self._key(line)),
+                        )
                     rest.append(line)
 
     def _key(self, line: Line) -> str:

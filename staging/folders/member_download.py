@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import (
@@ -14,9 +13,12 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.engine.hashing import algorithm_of, digest_bytes
-from rootcellar.staging.engine.pipeline import check_stopped
+from rootcellar.staging.engine.pipeline import check_stopped, pause
+from rootcellar.staging.stores.wrong_bytes import came_wrong_once, still_wrong
 
 if TYPE_CHECKING:
+    from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.errors import StoreError
     from rootcellar.schemas.manifest_text import Line
     from rootcellar.staging.stores.store import Address
 
@@ -25,6 +27,7 @@ __all__ = ["SMALL_BYTES", "read_member"]
 SMALL_BYTES = 1024 * 1024
 """Of a member that is read at once, and needs no engine of its own."""
 _TRIES = 3
+_READINGS = 2
 _FIRST_PAUSE_SECONDS = 0.2
 
 
@@ -37,31 +40,39 @@ def read_member(folder: Address, key: str, line: Line) -> bytes:
     Raises:
         ArtifactNotFound: It is gone.
         DigestMismatch: Something else is there.
-        StoreUnavailable: It could not be had after three tries.
+        StoreUnavailable: It could not be had after three tries, or came wrong in two ways.
     """
     if not line.size_bytes:
         return b""
-    for tried in range(_TRIES):
-        check_stopped()
-        if tried:
+    wrong: list[Digest | None] = []
+    failed = 0
+    while len(wrong) < _READINGS:
+        if failed or wrong:
             # Workers that failed together shall not come back together.
-            time.sleep(_FIRST_PAUSE_SECONDS * 2**tried * random.uniform(0.5, 1.5))  # noqa: S311
+            longest = _FIRST_PAUSE_SECONDS * 2 ** (failed + len(wrong))
+            pause(longest * random.uniform(0.5, 1.5))  # noqa: S311
+        found: Digest | None = None
+        check_stopped()
         try:
             content = folder.store.read(key, Pin(size_bytes=line.size_bytes), 0, line.size_bytes)
+            found = digest_bytes(content, algorithm_of(line.digest))
         except StoreUnavailable:
-            if tried + 1 == _TRIES:
+            failed += 1
+            if failed == _TRIES:
                 raise
             continue
         except ObjectChanged:
-            content = b""
-        if digest_bytes(content, algorithm_of(line.digest)) == line.digest:
-            return content
-        if tried:
-            break
-    raise _wrong(folder, key, line)
+            pass
+        else:
+            if found == line.digest:
+                if any(wrong):
+                    came_wrong_once(folder.store.uri(key))
+                return content
+        wrong.append(found)
+    raise _wrong(folder, key, line, wrong)
 
 
-def _wrong(folder: Address, key: str, line: Line) -> ArtifactNotFound | DigestMismatch:
+def _wrong(folder: Address, key: str, line: Line, found: list[Digest | None]) -> StoreError:
     pin = folder.store.stat(key)
     if pin is None:
         return ArtifactNotFound(
@@ -71,6 +82,10 @@ def _wrong(folder: Address, key: str, line: Line) -> ArtifactNotFound | DigestMi
     remedy = "Something wrote into the folder; publish it again"
     if pin.size_bytes != line.size_bytes:
         problem = f"it has {pin.size_bytes} bytes, and {line.size_bytes} in the manifest"
-    else:
+        return DigestMismatch(problem, "", uri, remedy)
+    first, second = found
+    if first is None or second is None:
         problem = f"its bytes are not {line.digest} as in the manifest"
-    return DigestMismatch(problem, "", uri, remedy)
+        return DigestMismatch(problem, "", uri, remedy)
+    told = "in the manifest"
+    return still_wrong(uri, line.digest, (first, second), told=told, remedy=remedy)

@@ -212,6 +212,25 @@ class Stores:
             found = self._found[uri] = self._find(uri)
         return found
 
+    def check_place(self, uri: str) -> None:
+        """Refuse a URI whose store is not there, as far as this host can tell; asks no network.
+
+        Raises:
+            StoreMissing: Its scheme is neither a store's name nor an allowed protocol, or the
+                store's folder does not exist.
+        """
+        scheme = uri.partition("://")[0]
+        store = self._opened.get(f"{scheme}://")
+        if store is None:
+            location = self._location(scheme)
+            if location is None and scheme not in self._allowed:
+                raise self._missing(scheme, uri)
+            if location is None or location.protocol not in _FOLDER_PROTOCOLS:
+                return
+            store = self.named(scheme)
+        if isinstance(store, FolderStore):
+            store.check_root()
+
     def _find(self, uri: str) -> Address:
         scheme, separator, rest = uri.partition("://")
         if not separator or not _SCHEME.fullmatch(scheme):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,17 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.staging.engine.hashing import Hasher, algorithm_of, digest_file
-from rootcellar.staging.engine.pipeline import check_stopped, is_at_work, pipelined
+from rootcellar.staging.engine.pipeline import check_stopped, is_at_work, pause, pipelined
 from rootcellar.staging.host.local_space import preallocate
 from rootcellar.staging.host.temp_file import create_temp, temp_name
+from rootcellar.staging.stores.wrong_bytes import came_wrong_once, still_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
+    from rootcellar.schemas.errors import StoreError
     from rootcellar.schemas.ref import Pin
     from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.store import Address, Progress
@@ -84,25 +85,32 @@ def download(
 
     Raises:
         ArtifactNotFound: The object was deleted, or was replaced by other bytes than expected.
-        DigestMismatch: The object as pinned does not hold the expected bytes.
+        DigestMismatch: The object as pinned does not hold the expected bytes; it was read twice.
         ObjectChanged: It was replaced each time.
-        StoreUnavailable: A range could not be had after three tries.
+        StoreUnavailable: A range could not be had after three tries, or the bytes came wrong
+            twice, and each time different.
         OSError: The file system of `target` failed, or is full.
     """
     held = _held(address, pin, expected)
     algorithm = algorithm_of(expected) if expected is not None else address.store.algorithm
     wanted = _Wanted(address, target, expected, algorithm, progress)
+    first, wrong = held, None
     for _ in range(1 + _RESTARTS):
         if make_room is not None and held != pin:
             make_room(held.size_bytes)
-        with suppress(ObjectChanged):
-            try:
-                return _download_pinned(wanted, held)
-            except DigestMismatch as error:
-                if held == pin:
-                    raise
-                raise _replaced(address) from error
-        held = _pin_now(address, pin, expected)
+        try:
+            done = _download_pinned(wanted, held)
+        except ObjectChanged:
+            held = _pin_now(address, pin, expected)
+        except _WrongBytesError as error:
+            # Once more, where these may be the right bytes, damaged on their way.
+            if wrong is not None or held is not first:
+                raise _refused(wanted, pin, held, (wrong, error.found)) from error
+            wrong = error.found
+        else:
+            if wrong is not None and done.digest == expected and held is first:
+                came_wrong_once(address.uri)
+            return done
     raise ObjectChanged(
         f"it was replaced {1 + _RESTARTS} times while it was read",
         "",
@@ -152,6 +160,14 @@ class _Wanted:
     expected: Digest | None
     algorithm: Algorithm
     progress: Progress | None
+
+
+class _WrongBytesError(Exception):
+    """What came has another digest than expected."""
+
+    def __init__(self, found: Digest) -> None:
+        super().__init__(f"the bytes are {found}")
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +220,7 @@ def _download_pinned(wanted: _Wanted, pin: Pin) -> Downloaded:
         with create_temp(temp) as file:
             receive(wanted.address, file.fileno(), pin, hasher=hasher, progress=counted)
             digest = hasher.digest
-            _compare(wanted.address, expected, digest)
+            _compare(expected, digest)
             os.fchmod(file.fileno(), 0o444)
         temp.replace(target)
     except BaseException:
@@ -249,8 +265,7 @@ def _receive_range(
         if tried == _TRIES_PER_RANGE:
             break
         # Workers that failed together shall not come back together.
-        time.sleep(_FIRST_PAUSE_SECONDS * 2 ** (tried - 1) * random.uniform(0.5, 1.5))  # noqa: S311
-        check_stopped()
+        pause(_FIRST_PAUSE_SECONDS * 2 ** (tried - 1) * random.uniform(0.5, 1.5))  # noqa: S311
     raise StoreUnavailable(
         f"bytes {part.start} to {part.end} came incomplete {_TRIES_PER_RANGE} times",
         "",
@@ -266,14 +281,23 @@ def _write(file: int, chunk: bytes | bytearray | memoryview, position: int) -> N
         view, position = view[written:], position + written
 
 
-def _compare(address: Address, expected: Digest | None, found: Digest) -> None:
+def _compare(expected: Digest | None, found: Digest) -> None:
     if expected is not None and found != expected:
-        raise DigestMismatch(
-            f"its bytes are {found}, not {expected} as recorded",
-            "",
-            address.uri,
-            "Something changed the stored bytes without a new version; restore or make them again",
-        )
+        raise _WrongBytesError(found)
+
+
+def _refused(
+    wanted: _Wanted, pin: Pin, held: Pin, found: tuple[Digest | None, Digest]
+) -> StoreError:
+    """Return what it means that an object held by `held`, asked for as `pin`, has wrong bytes."""
+    earlier, later = found
+    address, expected = wanted.address, wanted.expected
+    if expected is None or earlier is None:
+        return _replaced(address)
+    remedy = "Something changed the stored bytes without a new version; restore or make them again"
+    found_twice = (earlier, later)
+    error = still_wrong(address.uri, expected, found_twice, told="recorded", remedy=remedy)
+    return _replaced(address) if isinstance(error, DigestMismatch) and held != pin else error
 
 
 def _replaced(address: Address) -> ArtifactNotFound:

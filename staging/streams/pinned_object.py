@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import (
@@ -14,6 +13,7 @@ from rootcellar.schemas.errors import (
     RootcellarError,
     StoreUnavailable,
 )
+from rootcellar.staging.engine.pipeline import Stoppable, Stopped, pause
 
 if TYPE_CHECKING:
     from rootcellar.schemas.ref import Pin
@@ -91,6 +91,7 @@ class PinnedObject:
         artifact: As it prints, for errors.
         is_final: The caller asked for this very state: that it was replaced is no reason to try
             again.
+        reading: What this is part of; when that is halted nothing more is asked of the store.
     """
 
     address: Address
@@ -98,6 +99,7 @@ class PinnedObject:
     meter: Meter
     artifact: str = ""
     is_final: bool = False
+    reading: Stoppable = field(default_factory=Stoppable)
 
     @property
     def size_bytes(self) -> int:
@@ -111,9 +113,12 @@ class PinnedObject:
             ArtifactNotFound: The state was replaced, and the caller wanted no other.
             ObjectChanged: The object was replaced; another run may read its new state.
             StoreUnavailable: The range could not be had after three tries.
+            ValueError: The run has ended, now or meanwhile.
         """
         try:
-            return self._read(start, end)
+            return self.reading.run(lambda: self._read(start, end))
+        except Stopped as stopped:
+            raise ValueError("I/O operation on closed file") from stopped
         except ObjectChanged as error:
             raise self._replaced() from error
         except RootcellarError as error:
@@ -133,7 +138,7 @@ class PinnedObject:
                 if len(content) == end - start:
                     return content
             # Workers that failed together shall not come back together.
-            time.sleep(_FIRST_PAUSE_SECONDS * 2**tried * random.uniform(0.5, 1.5))  # noqa: S311
+            pause(_FIRST_PAUSE_SECONDS * 2**tried * random.uniform(0.5, 1.5))  # noqa: S311
         raise StoreUnavailable(
             f"bytes {start} to {end} came incomplete {_TRIES_PER_RANGE} times",
             "",

@@ -21,6 +21,7 @@ from rootcellar.schemas.errors import (
 from rootcellar.schemas.manifest import MANIFEST_NAME
 from rootcellar.schemas.manifest_text import ManifestText
 from rootcellar.schemas.ref import Pin
+from rootcellar.staging.engine.pipeline import Stoppable
 from rootcellar.staging.folders.folder_listing import FolderListing, is_listing, member_path
 from rootcellar.staging.stores.store import Address
 from rootcellar.staging.streams.pinned_object import Amount, Meter, PinnedObject
@@ -66,6 +67,7 @@ class Streams:
         self._cache = cache
         self._pool: ThreadPoolExecutor | None = None
         self._room = Room()
+        self.reading = Stoppable()
         # Weak: a dataset opens a file for each member, and forgets it without closing it.
         self._files: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pid = os.getpid()
@@ -149,10 +151,14 @@ class Streams:
             )
 
     def close(self) -> None:
-        """Close every file and end the threads, after the requests under way. Safe to repeat."""
+        """Close every file, cut off the requests under way, end the threads. Safe to repeat.
+
+        What the store's client cannot cut off is waited for; nothing more is asked.
+        """
         self._closed = True
         if self._pid != os.getpid():
             return
+        self.reading.halt()
         for file in list(self._files):
             file.close()
         if self._pool is not None:
@@ -274,6 +280,7 @@ class StreamedInput:
             meter=self._meter,
             artifact=self.wanted.artifact,
             is_final=self.wanted.is_final,
+            reading=self._streams.reading,
         )
         return source, found.digest
 

@@ -49,6 +49,8 @@ class LinkedInput:
     Attributes:
         path: In the workdir, read-only.
         identity: Inode, size and modification time when it was placed.
+        source: The store's own file, if this is a second name of it.
+        is_safe: Nothing that this process starts could write to it when it was placed.
     """
 
     argument: str
@@ -56,6 +58,8 @@ class LinkedInput:
     digest: Digest
     size_bytes: int
     identity: tuple[int, int, int]
+    source: Path | None
+    is_safe: bool
 
     @property
     def is_modified(self) -> bool:
@@ -64,6 +68,26 @@ class LinkedInput:
             return _identity(self.path.lstat()) != self.identity
         except OSError:
             return True
+
+    @property
+    def is_store_modified(self) -> bool:
+        """Whether it is still the store's own file, and that was written to in its place."""
+        if self.source is None or not self.is_modified:
+            return False
+        try:
+            return self.path.lstat().st_ino == self.identity[0]
+        except OSError:
+            return False
+
+    @property
+    def is_changed_by_others(self) -> bool:
+        """Whether the store's own file was written to, and not by our run, which may not."""
+        if not self.is_safe or not self.is_store_modified:
+            return False
+        status = self.path.lstat()
+        # Its owner may have opened it to us meanwhile.
+        is_ours = status.st_uid == os.geteuid()
+        return not is_ours and not os.access(self.path, os.W_OK)
 
 
 class LinkedInputs:
@@ -99,7 +123,8 @@ class LinkedInputs:
             if found is None:
                 return None
             path = self._new_folder() / check_member_path(name)
-            make = _linked if may_link(found, source, self._rule) else self._cloned
+            is_linked = may_link(found, source, self._rule)
+            make = _linked if is_linked else self._cloned
             if not make(source, path, pin):
                 path.parent.rmdir()
                 return None
@@ -110,7 +135,15 @@ class LinkedInputs:
                 path.unlink()
                 return None
             status = path.lstat()
-        placed = LinkedInput(argument, path, digest, status.st_size, _identity(status))
+        placed = LinkedInput(
+            argument,
+            path,
+            digest,
+            status.st_size,
+            _identity(status),
+            source if is_linked else None,
+            is_linked and may_link(found, source, "auto"),
+        )
         with self._guard:
             self._placed.append(placed)
         return placed

@@ -10,7 +10,13 @@ from grid_words import Count, Page, Words, count_words
 
 from rootcellar import OUTPUT, Artifact, Cause, RetryPolicy, Rule, Staged, Text
 from rootcellar.runtime import current_runtime
-from rootcellar.schemas.errors import CatalogUnavailable, ContentError, StoreUnavailable
+from rootcellar.schemas.errors import (
+    CatalogUnavailable,
+    ContentError,
+    StoreMissing,
+    StoreUnavailable,
+)
+from rootcellar.staging import Stores
 
 
 def test_phases_and_bytes_are_recorded(project):
@@ -125,6 +131,28 @@ def test_store_that_fails_while_publishing(project, monkeypatch):
     assert error.artifact == "Count(page=1)"
     assert (run.state, run.error.phase, run.error.transient) == ("failed", "stage out", True)
     assert not project.exists(Count(page=1))
+
+
+@pytest.mark.parametrize("stores", [{}, {"derived": "missing"}], ids=["no such name", "no folder"])
+def test_no_place_for_an_output_is_told_before_the_body(project, tmp_path, monkeypatch, stores):
+    """Hours of work are not spent on what can be published nowhere; the error names the output."""
+    ran = []
+
+    @project.app.task
+    def writes(text: Path, *, count: Path = OUTPUT) -> None:
+        ran.append(text)
+
+    project.put(Words(page=1), "a")
+    raw = current_runtime().stores.named("raw").path_of("words").parent
+    known = {"raw": str(raw)} | {name: str(tmp_path / url) for name, url in stores.items()}
+    monkeypatch.setattr(current_runtime(), "stores", Stores.from_mapping(known))
+    error = writes.apply(args=[1]).result
+
+    assert isinstance(error, StoreMissing)
+    assert error.artifact == "Count(page=1)"
+    assert "the output 'count'" in str(error)
+    assert project.last_run().error.phase == "stage in"
+    assert ran == []
 
 
 def test_run_that_ends_its_process_gently(project):

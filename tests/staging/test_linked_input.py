@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import InputModified
+from rootcellar.schemas.errors import InputModified, ObjectChanged
 from rootcellar.staging import StagingSession
 from rootcellar.staging.host import clone
 from rootcellar.staging.workdir import linked_input
@@ -254,7 +254,46 @@ def test_linked_always(folder_stores, cache, tmp_path):
             run.check_inputs()
 
     assert caught.value.uri == "raw://a"
+    assert f"the store's own file {tmp_path / 'store' / 'a'} was changed" in str(caught.value)
     assert store.stat("a").size_bytes == 7
+
+
+def test_a_linked_file_that_its_owner_changed_is_not_the_body_s_fault(
+    folder_stores, cache, tmp_path, monkeypatch
+):
+    """A body that could not have done it is to run again, and is not blamed."""
+    # As another user than the file's owner, where the system allows him the link.
+    monkeypatch.setattr(linked_input.os, "geteuid", lambda: NOBODY)
+    monkeypatch.setattr(linked_input.os, "access", lambda *_: False)
+    folder_stores.named("raw").write_small("a", b"content")
+    with StagingSession(folder_stores, cache, run_uid="r") as run:
+        staged = run.stage_in(run.locate("raw://a", "file"), argument="weather", name="a")
+        stored = tmp_path / "store" / "a"
+        is_linked = staged.path.samefile(stored)
+        stored.chmod(0o644)
+        stored.write_bytes(b"CONTENT of its owner")
+        with pytest.raises(ObjectChanged, match="somebody else") as caught:
+            run.check_inputs()
+
+    assert is_linked
+    assert caught.value.transient
+    assert caught.value.uri == "raw://a"
+
+
+def test_a_linked_file_that_the_body_replaced_is_its_fault(
+    folder_stores, cache, tmp_path, monkeypatch
+):
+    """The name in the workdir is the run's own; the store has not changed."""
+    monkeypatch.setattr(linked_input.os, "geteuid", lambda: NOBODY)
+    monkeypatch.setattr(linked_input.os, "access", lambda *_: False)
+    folder_stores.named("raw").write_small("a", b"content")
+    with StagingSession(folder_stores, cache, run_uid="r") as run:
+        staged = run.stage_in(run.locate("raw://a", "file"), argument="weather", name="a")
+        staged.path.unlink()
+        staged.path.write_bytes(b"mine")
+
+        with pytest.raises(InputModified, match="the body changed"):
+            run.check_inputs()
 
 
 def share(target: int, _request: int, source: int) -> None:

@@ -73,3 +73,19 @@ def test_with_a_default_folder_every_name_is_a_store(tmp_path):
 
     assert stores.named("raw").stat("a") is None
     assert (tmp_path / "stores" / "raw").is_dir()
+
+
+def test_a_place_is_checked_without_the_network(tmp_path):
+    """A folder is looked for; a bucket is not asked for, nor its client made."""
+    bucket = {"url": "s3://b/x", "options": {"endpoint_url": "http://127.0.0.1:1"}}
+    stores = Stores.from_mapping(
+        {"far": bucket, "here": str(tmp_path), "gone": str(tmp_path / "x")}
+    )
+    stores.check_place("far://a/b")
+    stores.check_place("here://a/b")
+
+    for uri in ("gone://a", "unknown://a"):
+        with pytest.raises(StoreMissing, match=uri.partition(":")[0]):
+            stores.check_place(uri)
+    (tmp_path / "x").mkdir()
+    stores.check_place("gone://a")

@@ -187,7 +187,7 @@ def test_an_object_replaced_while_it_is_read_ahead(pool):
 
 def test_a_range_is_tried_again(pool, monkeypatch):
     """Three times, for a store that does not answer and for one that answers in part."""
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("rootcellar.staging.streams.pinned_object.pause", lambda _: None)
     store = LargeStore(MB)
     store.error = StoreUnavailable("away", "", "raw://big")
     with pytest.raises(StoreUnavailable, match="away"):

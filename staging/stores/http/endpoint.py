@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from rootcellar.staging.engine.pipeline import cut_off_by
 
 if TYPE_CHECKING:
     import ssl
@@ -44,10 +47,25 @@ def opened(endpoint: Endpoint) -> socket.socket:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if endpoint.tls is None:
             return raw
-        return endpoint.tls.wrap_socket(raw, server_hostname=endpoint.host)
+        encrypted = endpoint.tls.wrap_socket(
+            raw, server_hostname=endpoint.host, do_handshake_on_connect=False
+        )
     except BaseException:
         raw.close()
         raise
+    try:
+        with cut_off_by(lambda: _cut(encrypted)):
+            encrypted.do_handshake()
+    except BaseException:
+        encrypted.close()
+        raise
+    return encrypted
+
+
+def _cut(connected: socket.socket) -> None:
+    # Not SSLSocket's, which changes what the other thread works with. It may be closed already.
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def let_wait(connected: socket.socket, endpoint: Endpoint) -> None:

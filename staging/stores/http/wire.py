@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rootcellar.staging.engine.pipeline import cut_off_by
+from rootcellar.staging.engine.pipeline import check_stopped, cut_off_by
 from rootcellar.staging.stores.http.endpoint import Endpoint, let_wait, opened
 from rootcellar.staging.stores.http.head import BrokenAnswerError, encoded_head, parsed_head
 from rootcellar.staging.stores.http.response import BODY_BUFFER_BYTES, Response
@@ -86,6 +86,7 @@ class Wire:
                     if not connection.was_idle or connection.has_answered:
                         raise
                     # The other side closed it when it was idle, and has not seen the request.
+                    check_stopped()
                     connection = _Connection(self.endpoint)
                     continue
                 except BaseException:
@@ -120,6 +121,7 @@ class Wire:
         self._put_back(_Connection(self.endpoint, connected))
 
     def _take(self) -> _Connection:
+        check_stopped()
         return self._idle_connection() or _Connection(self.endpoint)
 
     def _idle_connection(self) -> _Connection | None:

@@ -12,7 +12,6 @@ import os
 import random
 import re
 import ssl
-import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree as ET
 
 from rootcellar.schemas.errors import StoreUnavailable
-from rootcellar.staging.engine.pipeline import check_stopped
+from rootcellar.staging.engine.pipeline import check_stopped, pause
 from rootcellar.staging.stores.answers import no_credentials, of_answer, unreachable
 from rootcellar.staging.stores.http.many import exchange_many
 from rootcellar.staging.stores.http.wire import Endpoint, Request, Wire
@@ -297,8 +296,7 @@ def _refused(response: Response, uri: str) -> StoreError:
 def _pause(tried: int) -> None:
     # Workers that failed together shall not come back together.
     longest = _FIRST_PAUSE_SECONDS * 2 ** (tried - 1)
-    time.sleep(longest * random.uniform(0.5, 1.5))  # noqa: S311
-    check_stopped()
+    pause(longest * random.uniform(0.5, 1.5))  # noqa: S311
 
 
 def _session(options: DirectOptions) -> Any:

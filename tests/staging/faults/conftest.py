@@ -202,7 +202,7 @@ def make_bench(proxy, buckets, fault_stores, s3_client, tmp_path, monkeypatch):
     monkeypatch.setattr("rootcellar.staging.stores.s3.connection._FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("rootcellar.staging.stores.s3.over_s3fs._REQUEST_SECONDS", 4.0)
     monkeypatch.setattr("botocore.retryhandler.random", SimpleNamespace(random=lambda: 0.01))
-    monkeypatch.setattr("rootcellar.staging.stores.s3.uploads.SMALL_BYTES", PART)
+    monkeypatch.setattr("rootcellar.staging.stores.small_upload.SMALL_BYTES", PART)
     monkeypatch.setattr("rootcellar.staging.stores.s3.uploads.PART_BYTES", PART)
     monkeypatch.setattr("rootcellar.staging.stores.s3.s3fs_upload.PART_BYTES", PART)
     made, before = [], set(threading.enumerate())

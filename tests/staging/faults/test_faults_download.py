@@ -168,6 +168,49 @@ MOST_TRIES = 20
 
 
 @pytest.mark.parametrize("size", [SMALL, BIG], ids=["whole", "ranged"])
+def test_bytes_that_came_wrong_once_are_read_again(bench, size, caplog, way):
+    """One byte that the wire flipped costs another reading and a warning, not the run."""
+    if way == "s3fs" and size == SMALL:
+        pytest.skip("the client compares whole objects itself")
+    content = content_of(size, 4)
+    bench.put("a", content)
+    bench.proxy.add(Fault.flip(1000), when=GETS)
+
+    with caplog.at_level("WARNING", logger="rootcellar.staging"):
+        staged = bench.stage("a", content)
+
+    assert content == staged
+    assert any(f"{bench.uri('a')} came wrong once" in one.getMessage() for one in caplog.records)
+    entries_are_only(bench, content)
+
+
+def test_stored_bytes_that_are_wrong_are_final(bench):
+    """The same wrong digest twice: the bytes in the store are to blame."""
+    bench.put("a", content_of(SMALL, 4))
+
+    with pytest.raises(DigestMismatch, match="stored bytes") as raised:
+        bench.stage("a", content_of(SMALL, 5))
+
+    assert not raised.value.transient
+    entries_are_only(bench)
+
+
+@pytest.mark.parametrize("size", [SMALL, BIG], ids=["whole", "ranged"])
+def test_bytes_that_come_wrong_in_two_ways_are_the_way_s_fault(bench, size):
+    """Another run may have them right."""
+    content = content_of(size, 4)
+    bench.put("a", content)
+    bench.proxy.add(Fault.flip(1000), when=GETS)
+    bench.proxy.add(Fault.flip(2000), when=GETS, times=None)
+
+    with pytest.raises(StoreUnavailable, match=r"on the(ir)? way") as raised:
+        bench.stage("a", content)
+
+    assert raised.value.transient
+    entries_are_only(bench)
+
+
+@pytest.mark.parametrize("size", [SMALL, BIG], ids=["whole", "ranged"])
 @pytest.mark.parametrize("byte", [0, 199_999])
 def test_a_flipped_byte_is_never_served(bench, size, byte):
     """Content that is known is staged right or not at all."""

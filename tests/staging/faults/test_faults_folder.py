@@ -71,6 +71,30 @@ def test_a_folder_of_ours_arrives(bench, tmp_path, seed):
     assert TREE == staged_tree(bench, Cache(tmp_path / "other"))
 
 
+def test_a_member_that_came_wrong_once_is_told(bench, tmp_path, caplog, way):
+    """It is read again, and the log names it."""
+    if way == "s3fs":
+        pytest.skip("the client compares whole objects itself")
+    root = publish_tree(bench)
+    bench.proxy.add(Fault.flip(2_000), when=Match(method="GET", key=f"*/tree/{root}/07"))
+
+    with caplog.at_level("WARNING", logger="rootcellar.staging"):
+        staged = staged_tree(bench, Cache(tmp_path / "other"))
+
+    assert TREE == staged
+    assert any(f"tree/{root}/07 came wrong" in one.getMessage() for one in caplog.records)
+
+
+def test_a_member_that_comes_wrong_each_time_anew_is_the_way_s_fault(bench, tmp_path):
+    """Another run may have it right."""
+    root = publish_tree(bench)
+    for byte in range(2_000, 2_006):
+        bench.proxy.add(Fault.flip(byte), when=Match(method="GET", key=f"*/tree/{root}/07"))
+
+    with pytest.raises(StoreUnavailable, match=r"on the(ir)? way"):
+        staged_tree(bench, Cache(tmp_path / "other"))
+
+
 def test_a_file_that_stalls_holds_up_only_itself(bench, way):
     """It is given up in time, and comes by the next request."""
     if way == "s3fs":
