@@ -68,7 +68,7 @@ class StagingSession:
         self._link_local = link_local
         self._publication = Publication(stores, progress)
         self._is_left_open = False
-        self._uris: dict[Path, str] = {}
+        self._uris: list[tuple[Path, str]] = []
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
@@ -161,7 +161,7 @@ class StagingSession:
             CacheUnusable: It is larger than the cache's budget, for instance.
         """
         staged = until_placed(lambda: self._stage_in(located, argument, name, ordinal, expected))
-        self._uris[staged.path] = located.uri
+        self._uris.append((staged.path, located.uri))
         return staged
 
     def _stage_in(
@@ -251,13 +251,11 @@ class StagingSession:
         if "_linked" in self.__dict__:
             changed |= {linked.path: linked.argument for linked in self._linked.modified()}
         if changed:
-            first = next(iter(changed))
+            first, uris = next(iter(changed)), dict(self._uris)
             raise InputModified(
                 f"the body changed files of its inputs: {', '.join(sorted({*changed.values()}))}",
                 "",
-                next(
-                    (self._uris[path] for path in (first, *first.parents) if path in self._uris), ""
-                ),
+                next((uris[path] for path in (first, *first.parents) if path in uris), ""),
                 "Copy an input before changing it, as into a folder of tempfile.mkdtemp()",
             )
 

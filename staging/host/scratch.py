@@ -11,17 +11,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import secrets
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.host.host_lock import HostLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 __all__ = [
     "AS_MADE",
@@ -52,14 +53,16 @@ _AT_ONCE = 64
 class Scratch:
     """One scratch folder, mode 0700.
 
+    Attributes:
+        location: Its path as a string.
+
     Raises:
         FileExistsError: One of that name is there and its process lives, or nobody swept it.
     """
 
     def __init__(self, root: Path, area: str, name: str) -> None:
-        self.path = root.joinpath(area, name)
         self._root = str(root)
-        path = str(self.path)
+        path = self.location = f"{self._root}/{area}/{name}"
         self._spare = _Spares.own().take(self._root, path)
         if self._spare is not None:
             self._lock = self._spare.lock
@@ -74,6 +77,11 @@ class Scratch:
                     os.rmdir(path)
             raise
         self._lock = mine[0]
+
+    @functools.cached_property
+    def path(self) -> Path:
+        """Where it is; made when it is asked for, which of most runs' folders nobody does."""
+        return Path(self.location)
 
     def close(self) -> None:
         """Remove the folder with all that is in it. Safe to repeat.
@@ -103,7 +111,7 @@ class Scratch:
             beside: Name of a folder that may be there, if it is as it was made too.
         """
         try:
-            path = str(self.path)
+            path = self.location
             if os.fstat(self._lock).st_mode != AS_MADE:
                 return False
             names = os.listdir(path)
