@@ -313,13 +313,13 @@ class Attempt:
         """Remove the workdir and have the last row written, if that was postponed; never raises.
 
         Args:
-            at_once: Not a moment later, with the rows of other runs.
+            at_once: Not a moment later, with those of other runs.
         """
         ended, self._postponed = self._postponed, None
         if ended is not None:
             with soft_limit_held():
-                self._require_session().close()
-                self._runtime.starts.settle(ended, at_once=at_once)
+                close = self._require_session().close
+                self._runtime.starts.settle(ended, at_once=at_once, close=close)
 
     def fail(self, error: BaseException, *, state: RunState, cause: str = "") -> None:
         """Write the run's last row after an error; never raises in its place.

@@ -41,7 +41,8 @@ _DEAD_PREFIX = ".dead-"
 AS_MADE = stat.S_IFDIR | 0o700
 """Type and mode of a folder of ours."""
 
-_MOST_SPARES = 4
+_MOST_SPARES = 32
+"""As many as the runs that may wait for their end: each keeps a file open."""
 _REMOVALS = 5
 _NOBODYS = frozenset({errno.ELOOP, errno.ENXIO})
 """A link, or a socket: nothing that a process of ours makes and locks."""
