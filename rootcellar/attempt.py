@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Reject
 
-from rootcellar.deliver import Arrived, about, deliver
-from rootcellar.inputs import Pinned, check_inputs, pin_input, stage
+from rootcellar.deliver import about, deliver
+from rootcellar.inputs import Reading, check_inputs, pin_input, stage
 from rootcellar.limits import soft_limit_held
 from rootcellar.outputs import OutputDesk, refs_of
 from rootcellar.progress import reporter
@@ -26,7 +26,6 @@ from rootcellar.reuse import InputContent, reuse_key, stands, taken_over
 from rootcellar.schemas.errors import CatalogError, InvalidKey, RootcellarError
 from rootcellar.schemas.record import (
     ErrorRecord,
-    InputRecord,
     OutputRecord,
     PhaseSeconds,
     RunEnded,
@@ -34,15 +33,13 @@ from rootcellar.schemas.record import (
     RunState,
 )
 from rootcellar.scrub import error_text, scrubbed
-from rootcellar.staging.staged import StagedFile
-from rootcellar.staging.streams.streaming import StreamedInput
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.artifact import Artifact, Selection
-    from rootcellar.schemas.binding import Binding, BoundInput
+    from rootcellar.schemas.binding import Binding
     from rootcellar.staging.session import StagingSession
 
 __all__ = ["Attempt"]
@@ -59,7 +56,6 @@ class _Ledger:
 
     phase: str = "bind"
     seconds: dict[str, float] = field(default_factory=dict)
-    inputs: list[InputRecord] = field(default_factory=list)
     outputs: list[OutputRecord] = field(default_factory=list)
     reuse_key: str = ""
     reused_run: str = ""
@@ -80,9 +76,7 @@ class Attempt:
         self.started = started
         self._runtime = runtime
         self._ledger = _Ledger()
-        self._pinned: list[Pinned] = []
-        self._staged: dict[tuple[str, int], StagedFile | StreamedInput] = {}
-        self._records: dict[tuple[str, int], InputRecord] = {}
+        self._readings: list[Reading] = []
         self._desk: OutputDesk | None = None
         self._progress = reporter(runtime.settings.progress)
         self._pid = os.getpid()
@@ -123,7 +117,8 @@ class Attempt:
             if binding.is_open:
                 binding = binding.resolved(self._select)
             for bound in binding.inputs:
-                self._pinned += pin_input(bound, session, self._runtime.catalog)
+                found = pin_input(bound, session, self._runtime.catalog)
+                self._readings += [Reading(pinned) for pinned in found]
         return binding
 
     def reusable(self, binding: Binding, session: StagingSession) -> Any:
@@ -145,7 +140,6 @@ class Attempt:
                 return None
         self._ledger.reused_run = earlier.run_uid
         self._ledger.outputs = [taken_over(output) for output in earlier.outputs]
-        self._record_inputs()
         self._end(RunState.REUSED)
         logger.info(
             "%s: reused run %s: same code, arguments and input contents",
@@ -168,8 +162,8 @@ class Attempt:
     def _contents(self) -> list[InputContent] | None:
         """Return what the inputs hold; None as long as one of them is unknown."""
         contents = []
-        for pinned in self._pinned:
-            staged = self._staged.get((pinned.argument, pinned.ordinal))
+        for reading in self._readings:
+            pinned, staged = reading.pinned, reading.staged
             digest = staged.digest if staged else pinned.digest
             if digest is None and pinned.located is not None:
                 if staged is not None:
@@ -193,65 +187,35 @@ class Attempt:
         with self.during("stage in"):
             self._progress.start(f"{self._label}: staging in", self._wanted_bytes())
             try:
-                for pinned in self._pinned:
-                    self._stage_one(pinned, session)
+                for reading in self._readings:
+                    self._stage_one(reading, session)
             finally:
                 self._progress.finish()
-            self._record_inputs()
-            arguments = dict(binding.arguments)
+            arguments, readings = dict(binding.arguments), iter(self._readings)
             for bound in binding.inputs:
-                arguments[bound.spec.argument] = deliver(bound, self._arrived(bound))
+                arrived = [next(readings) for _ in bound.wanted]
+                arguments[bound.spec.argument] = deliver(bound, arrived)
             self._desk = OutputDesk(binding.outputs, session, task_id=self.started.task_id)
             return arguments if self._desk.is_empty else arguments | self._desk.arguments()
 
-    def _stage_one(self, pinned: Pinned, session: StagingSession) -> None:
+    def _stage_one(self, reading: Reading, session: StagingSession) -> None:
+        pinned = reading.pinned
         if pinned.located is None:
             return
         try:
-            staged = stage(pinned, session)
+            reading.begin(stage(pinned, session))
         except RootcellarError as error:
             doing = f"the input {pinned.argument!r} could not be staged"
             raise about(error, pinned.wanted.artifact, doing=doing) from error
-        place = (pinned.argument, pinned.ordinal)
-        self._staged[place] = staged
-        self._records[place] = pinned.record(staged)
 
     def _wanted_bytes(self) -> int:
         """Return the size of what is to be staged, of a folder what its pin tells.
 
         What its manifest tells is added once that is read.
         """
-        located = [p.located for p in self._pinned if p.located is not None and not p.streamed]
+        pinned = [reading.pinned for reading in self._readings]
+        located = [p.located for p in pinned if p.located is not None and not p.streamed]
         return sum([one.pin.size_bytes for one in located])
-
-    def _record_inputs(self) -> None:
-        self._ledger.inputs = inputs = []
-        for pinned in self._pinned:
-            place = (pinned.argument, pinned.ordinal)
-            record = self._records.get(place)
-            if pinned.streamed and isinstance(staged := self._staged.get(place), StreamedInput):
-                # Again each time: the body reads on.
-                record = self._records[place] = pinned.record(staged)
-            if record is None and (pinned.located is None or pinned.ref is not None):
-                record = pinned.record(None)
-            if record is not None:
-                inputs.append(record)
-
-    def _arrived(self, bound: BoundInput) -> list[Arrived]:
-        arrived = []
-        for ordinal, wanted in enumerate(bound.wanted):
-            place = (bound.spec.argument, ordinal)
-            staged, record = self._staged.get(place), self._records.get(place)
-            version = record.version if record is not None else None
-            arrived.append(
-                Arrived(
-                    wanted.artifact,
-                    staged.path if isinstance(staged, StagedFile) else None,
-                    version.ref if version is not None else None,
-                    staged if isinstance(staged, StreamedInput) else None,
-                )
-            )
-        return arrived
 
     def stage_out(self, result: object, session: StagingSession) -> bool:
         """Check and upload what the body made; nothing becomes visible yet.
@@ -266,7 +230,7 @@ class Attempt:
             ObjectChanged: Another writer changed a linked input where it lies.
         """
         with self.during("stage out"):
-            check_inputs(self._pinned, session)
+            check_inputs(self._readings, session)
             desk = self._require_desk()
             if desk.is_empty:
                 return False
@@ -293,8 +257,6 @@ class Attempt:
             if not desk.is_empty:
                 with self.during("stage out"):
                     self._ledger.outputs = desk.publish()
-            if any(pinned.streamed for pinned in self._pinned):
-                self._record_inputs()  # by now the body has read what it wanted
             self._ledger.phase = "record"
             ended = self._ended(RunState.SUCCEEDED)
             if may_wait and self._runtime.starts.postpone(ended):
@@ -314,13 +276,13 @@ class Attempt:
         """Remove the workdir and have the last row written, if that was postponed; never raises.
 
         Args:
-            at_once: Not a moment later, with the rows of other runs.
+            at_once: Not a moment later, with those of other runs.
         """
         ended, self._postponed = self._postponed, None
         if ended is not None:
             with soft_limit_held():
-                self._require_session().close()
-                self._runtime.starts.settle(ended, at_once=at_once)
+                close = self._require_session().close
+                self._runtime.starts.settle(ended, at_once=at_once, close=close)
 
     def fail(self, error: BaseException, *, state: RunState, cause: str = "") -> None:
         """Write the run's last row after an error; never raises in its place.
@@ -338,7 +300,6 @@ class Attempt:
             transient=bool(getattr(error, "transient", False)),
         )
         self._ledger.outputs = []
-        self._record_inputs()
         try:
             self._end(state, record)
         except CatalogError as failure:
@@ -363,7 +324,7 @@ class Attempt:
                 body=seconds.get("body", 0.0),
                 stage_out=seconds.get("stage out", 0.0),
             ),
-            inputs=tuple(self._ledger.inputs),
+            inputs=tuple([one for reading in self._readings if (one := reading.record())]),
             outputs=tuple(self._ledger.outputs),
             error=error,
             reuse_key=self._ledger.reuse_key if state is RunState.SUCCEEDED else "",

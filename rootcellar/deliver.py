@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rootcellar.schemas.errors import RootcellarError
@@ -12,26 +11,14 @@ from rootcellar.schemas.streamed import Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from rootcellar.inputs import Reading
     from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.binding import BoundInput
-    from rootcellar.schemas.ref import Ref
-    from rootcellar.staging.streams.streaming import StreamedInput
 
-__all__ = ["Arrived", "about", "deliver"]
+__all__ = ["about", "deliver"]
 
 E = TypeVar("E", bound=RootcellarError)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """One artifact on this host, or its stream; all are None if it is optional and not there."""
-
-    artifact: Artifact
-    path: Path | None
-    ref: Ref | None
-    stream: StreamedInput | None = None
 
 
 def about(error: E, artifact: Artifact, *, doing: str = "") -> E:
@@ -42,7 +29,7 @@ def about(error: E, artifact: Artifact, *, doing: str = "") -> E:
     return type(error)(problem, error.artifact or str(artifact), uri, error.remedy)
 
 
-def deliver(bound: BoundInput, arrived: Sequence[Arrived]) -> Any:
+def deliver(bound: BoundInput, arrived: Sequence[Reading]) -> Any:
     """Return the value the body gets for one input argument.
 
     Raises:
@@ -58,24 +45,24 @@ def deliver(bound: BoundInput, arrived: Sequence[Arrived]) -> Any:
     return [_one(spec, item) for item in arrived]
 
 
-def _one(spec: InputSpec, item: Arrived) -> Any:
-    if item.path is None:
+def _one(spec: InputSpec, item: Reading) -> Any:
+    path = item.path
+    if path is None:
         return _stream(item)
     if spec.delivery is Delivery.PATH:
-        return item.path
+        return path
     if spec.delivery is Delivery.ARTIFACT:
         return item.artifact
     if spec.delivery is Delivery.KEY:
         return getattr(item.artifact, next(iter(spec.type.model_fields)))
     if spec.delivery is Delivery.HANDLE:
-        return Staged(item.artifact, item.path, item.ref and item.ref.apart())
+        return Staged(item.artifact, path, item.ref and item.ref.apart())
     try:
-        return spec.type.declaration.format.load(item.path, spec.target)
+        return spec.type.declaration.format.load(path, spec.target)
     except RootcellarError as error:
         raise about(error, item.artifact, doing=f"the argument {spec.argument!r}") from error
 
 
-def _stream(item: Arrived) -> Streamed[Artifact] | None:
-    if item.stream is None or item.ref is None:
-        return None
-    return Streamed(item.artifact, item.stream, item.ref.apart())
+def _stream(item: Reading) -> Streamed[Artifact] | None:
+    stream, ref = item.stream, item.ref
+    return None if stream is None or ref is None else Streamed(item.artifact, stream, ref.apart())

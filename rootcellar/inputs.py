@@ -16,18 +16,19 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.schemas.record import InputRecord, VersionRecord, new_uid
 from rootcellar.schemas.ref import Ref
-from rootcellar.staging.staged import Located
+from rootcellar.staging.staged import Located, StagedFile
 from rootcellar.staging.streams.streaming import StreamedInput, StreamRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rootcellar.catalog.catalog import Catalog
+    from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.binding import BoundInput, Wanted
     from rootcellar.staging.session import StagingSession
-    from rootcellar.staging.staged import StagedFile
 
-__all__ = ["Pinned", "check_inputs", "pin_input", "stage"]
+__all__ = ["Pinned", "Reading", "check_inputs", "pin_input", "stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,10 @@ class Pinned:
         """The digest, if it is known before the bytes are here."""
         return None if self.ref is None or self.ref.digest.is_unread else self.ref.digest
 
-    def record(self, staged: StagedFile | StreamedInput | None) -> InputRecord:
+    def record(
+        self, staged: StagedFile | StreamedInput | None, version: VersionRecord | None
+    ) -> InputRecord:
         """Return what the catalog keeps of it; `staged` is None if the body never got it."""
-        if self.located is None:
-            return InputRecord(argument=self.argument, ordinal=self.ordinal, version=None)
-        version = self.version(staged)
         if staged is None:
             return InputRecord(argument=self.argument, ordinal=self.ordinal, version=version)
         if isinstance(staged, StreamedInput):
@@ -86,8 +86,8 @@ class Pinned:
             misses=staged.misses,
         )
 
-    def version(self, staged: StagedFile | StreamedInput | None) -> VersionRecord:
-        """Return the version: the known one, or a sighting of the staged bytes."""
+    def version(self, staged: StagedFile | StreamedInput | None, at: datetime) -> VersionRecord:
+        """Return the version: the known one, or a sighting of the staged bytes at that time."""
         ref, is_learned = self.ref, False
         if ref is not None and staged is not None and staged.digest not in (None, ref.digest):
             is_learned = ref.digest.is_unread and staged.pin.token == ref.pin.token
@@ -102,7 +102,7 @@ class Pinned:
             ref=ref,
             origin="observed",  # of a version the catalog has, only the uid counts
             media_type=self.wanted.artifact.declaration.format.media_type,
-            recorded_at=datetime.now(UTC),
+            recorded_at=at,
             members=staged.members if staged else None,
             is_learned=is_learned,
         )
@@ -122,6 +122,68 @@ class Pinned:
             size_bytes=staged.size_bytes,
             pin=pin,
         )
+
+
+class Reading:
+    """One input of a run, from when it is pinned until the body has read what it wants of it.
+
+    Attributes:
+        staged: None before it is staged, and if nothing is there.
+    """
+
+    __slots__ = ("_at", "_version", "pinned", "staged")
+
+    def __init__(self, pinned: Pinned) -> None:
+        self.pinned = pinned
+        self.staged: StagedFile | StreamedInput | None = None
+        self._at: datetime | None = None
+        self._version: VersionRecord | None = None
+
+    def begin(self, staged: StagedFile | StreamedInput) -> None:
+        """Take down what the body gets."""
+        self.staged, self._at = staged, datetime.now(UTC)
+        ref = self.pinned.ref
+        if ref is None or staged.digest != ref.digest:
+            self._known()  # a version not seen before: if it cannot be one, the body is not run
+
+    @property
+    def artifact(self) -> Artifact:
+        """What is read."""
+        return self.pinned.wanted.artifact
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is on this host; None if it is streamed, or nothing is there."""
+        return self.staged.path if isinstance(self.staged, StagedFile) else None
+
+    @property
+    def stream(self) -> StreamedInput | None:
+        """Reads it from its store, if that is wanted."""
+        return self.staged if isinstance(self.staged, StreamedInput) else None
+
+    @property
+    def ref(self) -> Ref | None:
+        """The version that the body gets; None if nothing is there."""
+        return None if self.staged is None else self._known().ref
+
+    def record(self) -> InputRecord | None:
+        """Return what the catalog keeps of it: of a stream, what was read until now.
+
+        None while it is not known which version it is.
+        """
+        if self.pinned.located is None:
+            return self.pinned.record(None, None)
+        if self.staged is None and self.pinned.ref is None:
+            return None
+        return self.pinned.record(self.staged, self._known())
+
+    def _known(self) -> VersionRecord:
+        """Return the version; of most inputs nobody asks for it before the run has ended."""
+        if self._at is None:
+            return self.pinned.version(None, datetime.now(UTC))
+        if self._version is None:
+            self._version = self.pinned.version(self.staged, self._at)
+        return self._version
 
 
 def pin_input(bound: BoundInput, session: StagingSession, catalog: Catalog) -> list[Pinned]:
@@ -223,7 +285,7 @@ def _absent(bound: BoundInput, ordinal: int, wanted: Wanted) -> Pinned:
     )
 
 
-def check_inputs(pinned: Sequence[Pinned], session: StagingSession) -> None:
+def check_inputs(readings: Sequence[Reading], session: StagingSession) -> None:
     """Refuse what a body did to its inputs.
 
     Raises:
@@ -233,7 +295,8 @@ def check_inputs(pinned: Sequence[Pinned], session: StagingSession) -> None:
     try:
         session.check_inputs()
     except (InputModified, ObjectChanged) as error:
-        for one in pinned:
-            if one.located is not None and one.located.uri == error.uri:
-                raise about(error, one.wanted.artifact) from error
+        for one in readings:
+            located = one.pinned.located
+            if located is not None and located.uri == error.uri:
+                raise about(error, one.artifact) from error
         raise

@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ class Starts:
         self._wake = threading.Event()
         self._entering = threading.Lock()
         self._waiting: dict[str, _Kept] = {}
+        self._unclosed: list[Callable[[], object]] = []
         self._pid = os.getpid()
 
     def begin(self, record: RunStarted) -> None:
@@ -144,17 +146,32 @@ class Starts:
             self._entering.release()
         return True
 
-    def settle(self, record: RunEnded, *, at_once: bool) -> None:
-        """Enter the end of a run that was postponed, with others a moment later or at once."""
+    def settle(
+        self, record: RunEnded, *, at_once: bool, close: Callable[[], object] | None = None
+    ) -> None:
+        """Enter the end of a run that was postponed, with others a moment later or at once.
+
+        Args:
+            record: How it ended.
+            at_once: Not a moment later.
+            close: Removes what the run leaves; called before it is entered, by any thread.
+        """
         kept = self._kept.get(record.uid)
         if kept is None:  # the thread has entered it meanwhile, with its end
+            if close is not None:
+                close()
             return
+        if close is not None:
+            self._unclosed.append(close)
         self._waiting[record.uid] = kept
         if at_once or len(self._waiting) >= _AT_ONCE:
             self.enter_waiting()
 
     def enter_waiting(self) -> None:
         """Enter all runs that ended and wait for that; what fails, is tried again."""
+        with suppress(IndexError):  # or another thread took the last
+            while self._unclosed:
+                self._unclosed.pop()()
         with self._entering:
             waiting = dict(self._waiting)
             if not waiting:

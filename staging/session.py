@@ -76,7 +76,7 @@ class StagingSession:
         self._link_local = link_local
         self._publication = Publication(stores, progress)
         self._is_left_open = False
-        self._uris: dict[Path, str] = {}
+        self._uris: list[tuple[Path, str]] = []
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
@@ -123,7 +123,8 @@ class StagingSession:
 
     def _uri_of(self, path: Path) -> str:
         """Return what a file in the workdir is an input or a part of; empty if of none."""
-        return next((self._uris[one] for one in (path, *path.parents) if one in self._uris), "")
+        uris = dict(self._uris)
+        return next((uris[one] for one in (path, *path.parents) if one in uris), "")
 
     def leave_open(self) -> None:
         """Have a block that ends without an error not close the session; the caller does."""
@@ -186,7 +187,7 @@ class StagingSession:
             CacheUnusable: It is larger than the cache's budget, for instance.
         """
         staged = until_placed(lambda: self._stage_in(located, argument, name, ordinal, expected))
-        self._uris[staged.path] = located.uri
+        self._uris.append((staged.path, located.uri))
         return staged
 
     def _stage_in(

@@ -11,17 +11,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import secrets
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.host.host_lock import HostLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 __all__ = [
     "AS_MADE",
@@ -41,7 +42,8 @@ _DEAD_PREFIX = ".dead-"
 AS_MADE = stat.S_IFDIR | 0o700
 """Type and mode of a folder of ours."""
 
-_MOST_SPARES = 4
+_MOST_SPARES = 32
+"""As many as the runs that may wait for their end: each keeps a file open."""
 _REMOVALS = 5
 _NOBODYS = frozenset({errno.ELOOP, errno.ENXIO})
 """A link, or a socket: nothing that a process of ours makes and locks."""
@@ -53,14 +55,16 @@ _AT_ONCE = 64
 class Scratch:
     """One scratch folder, mode 0700.
 
+    Attributes:
+        location: Its path as a string.
+
     Raises:
         FileExistsError: One of that name is there and its process lives, or nobody swept it.
     """
 
     def __init__(self, root: Path, area: str, name: str) -> None:
-        self.path = root.joinpath(area, name)
         self._root = str(root)
-        path = str(self.path)
+        path = self.location = f"{self._root}/{area}/{name}"
         self._spare = _Spares.own().take(self._root, path)
         if self._spare is not None:
             self._lock = self._spare.lock
@@ -75,6 +79,11 @@ class Scratch:
                     os.rmdir(path)
             raise
         self._lock = mine[0]
+
+    @functools.cached_property
+    def path(self) -> Path:
+        """Where it is; made when it is asked for, which of most runs' folders nobody does."""
+        return Path(self.location)
 
     def close(self) -> None:
         """Remove the folder with all that is in it. Safe to repeat.
@@ -99,7 +108,7 @@ class Scratch:
             beside: Name of a folder that may be there, if it is as it was made too.
         """
         try:
-            path = str(self.path)
+            path = self.location
             spare = self._spare or self._new_spare()
             status = os.lstat(path)
             if status.st_mode != AS_MADE or status.st_ino != spare.inode:

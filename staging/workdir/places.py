@@ -13,9 +13,12 @@ import os
 import secrets
 import threading
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rootcellar.staging.host.scratch import AS_MADE, SPARE, Scratch, is_as_made
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Places"]
 
@@ -61,17 +64,17 @@ class Places:
         taken: Names that are not to be given here.
     """
 
-    def __init__(self, top: Path, *, root: Path | None = None, taken: tuple[str, ...] = ()) -> None:
+    def __init__(self, top: str, *, root: Path | None = None, taken: tuple[str, ...] = ()) -> None:
         self._top = top
         self._root = root
         self._uses = dict.fromkeys(taken, 1)
         self._racks: list[_Rack] = []
 
-    def claim(self, name: str) -> Path:
+    def claim(self, name: str) -> str:
         """Return a path of that name where nothing is; its folder exists but for the flat one."""
         used = self._uses.get(name, int(name.startswith(_RACK_MARK)))
         self._uses[name] = used + 1
-        return Path(f"{self._further(used - 1)}/{name}") if used else self._top / name
+        return f"{self._further(used - 1) if used else self._top}/{name}"
 
     def put_aside(self) -> None:
         """Keep the racks for the next run; what is not as it was made stays where it is."""
@@ -137,12 +140,12 @@ class _Shed:
                 os.rename(rack.path, path)
                 self._kept.append(_Rack(path, rack.count))
 
-    def _folder(self) -> Path:
+    def _folder(self) -> str:
         with self._guard:
-            if self._scratch is None or not os.path.lexists(self._scratch.path):
+            if self._scratch is None or not os.path.lexists(self._scratch.location):
                 self.close()
                 self._scratch = Scratch(self.root, SPARE, secrets.token_hex(8))
-            return self._scratch.path
+            return self._scratch.location
 
     def close(self) -> None:
         """Remove it with all racks in it."""

@@ -84,13 +84,17 @@ class Workdir:
             except FileNotFoundError:
                 cache.make_folders()
                 self._scratch = Scratch(cache.root, "work", name)
-        self.path = self._scratch.path
         self._root = cache.root
         self._is_closed = False
-        self._top = str(self.path)
-        self._inputs = Places(self.path, root=cache.root, taken=(ASIDE, _OUT, _TMP))
+        self._top = self._scratch.location
+        self._inputs = Places(self._top, root=cache.root, taken=(ASIDE, _OUT, _TMP))
         self._outputs: Places | None = None
         self._reserved: list[str] = []
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._scratch.path
 
     @property
     def is_lost(self) -> bool:
@@ -117,10 +121,9 @@ class Workdir:
         with cache_errors():
             with self._guard:
                 path = self._inputs.claim(_plain(name))
-            location = str(path)
-            self._link(cached, location)
-        self._files.append((location, cached, argument, ordinal))
-        return path
+            self._link(cached, path)
+        self._files.append((path, cached, argument, ordinal))
+        return Path(path)
 
     def place_folder(
         self, members: Mapping[str, Cached], *, argument: str, ordinal: int, name: str
@@ -152,7 +155,7 @@ class Workdir:
         """
         with cache_errors():
             with self._guard:
-                top = str(self._inputs.claim(_plain(name)))
+                top = self._inputs.claim(_plain(name))
             os.mkdir(top, 0o700)
         place = FolderPlace(self, top, argument, ordinal)
         self._folders.append(place)
@@ -163,10 +166,11 @@ class Workdir:
         del argument, ordinal  # names tell outputs apart, or numbered folders do
         with cache_errors(), self._guard:
             if self._outputs is None:
-                self._outputs = Places(self._made(_OUT))
+                self._make(_OUT)
+                self._outputs = Places(f"{self._top}/{_OUT}")
             path = self._outputs.claim(_plain(name))
         self._reserved.append(name)
-        return path
+        return Path(path)
 
     def modified_inputs(self) -> tuple[PlacedInput, ...]:
         """Return the placed files that were written to, replaced or removed since."""
