@@ -20,6 +20,7 @@ from rootcellar.staging.cache.cache import cache_errors
 from rootcellar.staging.cache.root_folder import workdir_lost
 from rootcellar.staging.engine.some import some_of
 from rootcellar.staging.folders.folder_input import FolderInput, pin_of_folder
+from rootcellar.staging.folders.kept_listing import KeptListings
 from rootcellar.staging.publication.publication import Publication, Published
 from rootcellar.staging.staged import Located, StagedFile, staged_by_link, staged_folder
 from rootcellar.staging.stores.transfer import digest_file
@@ -91,6 +92,10 @@ class StagingSession:
         return self._host_cache.within(self._workdir.path / ASIDE)
 
     @cached_property
+    def _listings(self) -> KeptListings:
+        return KeptListings(lambda: self._workdir.aside)
+
+    @cached_property
     def _streams(self) -> Streams:
         return Streams(self._cache)
 
@@ -133,6 +138,8 @@ class StagingSession:
     def close(self) -> None:
         """Drop what is not published, and the workdir. Safe to repeat."""
         try:
+            if "_listings" in self.__dict__:
+                self._listings.close()
             if "_streams" in self.__dict__:
                 self._streams.close()
         finally:
@@ -155,7 +162,10 @@ class StagingSession:
             StoreError: The store is missing, refuses or does not answer.
         """
         address = self._stores.store_for(uri.rstrip("/"))
-        pin = address.store.stat(address.key) if kind == "file" else pin_of_folder(address)
+        if kind == "file":
+            pin = address.store.stat(address.key)
+        else:
+            pin = pin_of_folder(address, self._listings)
         return None if pin is None else Located(uri, kind, pin)
 
     def stage_in(
@@ -201,6 +211,7 @@ class StagingSession:
                 place=lambda: self._workdir.folder(argument=argument, ordinal=ordinal, name=name),
                 aside=self._workdir.aside,
                 progress=self._progress,
+                listings=self._listings,
             )
             staged = folder.stage(address, located.pin, expected=expected)
             self.expect(staged.transferred_bytes - staged.size_bytes)

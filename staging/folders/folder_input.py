@@ -8,7 +8,7 @@ held in memory: both are streams.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.ref import Pin
     from rootcellar.staging.cache.cache import Cache, Cached
     from rootcellar.staging.folders.foreign_files import Wanted
+    from rootcellar.staging.folders.kept_listing import KeptListing, KeptListings
     from rootcellar.staging.stores.store import TotalProgress
     from rootcellar.staging.workdir.workdir import FolderPlace
 
@@ -70,10 +71,17 @@ class StagedFolder:
     transferred_bytes: int
 
 
-def pin_of_folder(address: Address) -> Pin | None:
-    """Return the state of a folder now, or None if nothing lies there."""
+def pin_of_folder(address: Address, listings: KeptListings | None = None) -> Pin | None:
+    """Return the state of a folder now, or None if nothing lies there.
+
+    Args:
+        address: Of the folder.
+        listings: Keep what the pin of a foreign folder was made of, for `FolderInput`.
+    """
     manifest_pin = address.store.stat(f"{address.key}/{MANIFEST_NAME}")
-    return manifest_pin if manifest_pin is not None else pin_of_listing(address)
+    if manifest_pin is not None:
+        return manifest_pin
+    return pin_of_listing(address) if listings is None else listings.pin_of(address)
 
 
 class FolderInput:
@@ -84,6 +92,7 @@ class FolderInput:
         place: Makes the folder where the files go.
         aside: A folder that lives as long as the workdir.
         progress: Hears of all transfers.
+        listings: What was listed in this session.
     """
 
     def __init__(
@@ -93,12 +102,14 @@ class FolderInput:
         place: Callable[[], FolderPlace],
         aside: Path,
         progress: TotalProgress | None = None,
+        listings: KeptListings | None = None,
     ) -> None:
         # What is reserved for many is for the members of this folder only.
         self._cache = cache.within(aside)
         self._make_place = place
         self._manifest_path = aside / temp_name(MANIFEST_NAME)
         self._progress = progress
+        self._listings = listings
 
     def stage(self, address: Address, pin: Pin, *, expected: Digest | None = None) -> StagedFolder:
         """Place the folder's files as pinned; where it has changed, as it is now.
@@ -153,15 +164,29 @@ class FolderInput:
             raise
 
     def _stage_foreign(self, address: Address, pin: Pin, expected: Digest | None) -> StagedFolder:
-        if expected is not None and pin_of_listing(address) != pin:
-            raise _replaced(address)
+        with ExitStack() as stack:
+            kept = None if self._listings is None else self._listings.take(address, pin)
+            if kept is not None:
+                stack.enter_context(closing(kept))
+            elif expected is not None and pin_of_listing(address) != pin:
+                raise _replaced(address)
+            return self._stage_unchanged(address, pin, expected, kept)
+
+    def _stage_unchanged(
+        self, address: Address, pin: Pin, expected: Digest | None, kept: KeptListing | None
+    ) -> StagedFolder:
         held = False
         for _ in range(_LISTINGS):
             with self._placing() as place:
+                listing, kept = FolderListing(address, held=held, kept=kept), None
                 try:
-                    staged = self._stage_listing(address, pin, place, held=held)
+                    staged = self._stage_listing(address, pin, place, listing)
                 except Unsorted:
                     held = True
+                except (ArtifactNotFound, ObjectChanged):
+                    # A member may be gone that was there when the listing was kept.
+                    if not listing.is_kept or expected is not None:
+                        raise
                 else:
                     if expected is not None and (staged.pin, staged.digest) != (pin, expected):
                         raise _replaced(address)
@@ -188,9 +213,9 @@ class FolderInput:
             yield Looked(wanted, cached)
 
     def _stage_listing(
-        self, address: Address, pin: Pin, place: FolderPlace, *, held: bool
+        self, address: Address, pin: Pin, place: FolderPlace, listing: FolderListing
     ) -> StagedFolder:
-        listing, misses, moved = FolderListing(address, held=held), 0, 0
+        misses = moved = 0
         files = MemberFiles(self._cache, place, self._progress)
 
         def lines() -> Iterator[Line]:

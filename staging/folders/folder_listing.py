@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import ContentError
@@ -11,13 +12,14 @@ from rootcellar.schemas.manifest import VERSION_ROOT, check_member_path
 from rootcellar.schemas.ref import Pin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rootcellar.staging.stores.store import Address, Listed
 
 __all__ = ["FolderListing", "Unsorted", "is_listing", "member_path", "pin_of_listing"]
 
 _PREFIX = "listing-"
+_AT_ONCE = 1000
 
 
 def is_listing(pin: Pin) -> bool:
@@ -35,13 +37,23 @@ class FolderListing:
     Iterate it once. Raises `Unsorted` while it is iterated if a store lists in no order; with
     `held` it does not.
 
+    Args:
+        address: Of the folder.
+        held: Sort it in memory.
+        kept: What was listed before, and is to be taken for it.
+
     Attributes:
         members: How many there were.
+        is_kept: It was listed before.
     """
 
-    def __init__(self, address: Address, *, held: bool = False) -> None:
+    def __init__(
+        self, address: Address, *, held: bool = False, kept: Iterable[Listed] | None = None
+    ) -> None:
         self._address = address
         self._held = held
+        self._kept = kept
+        self.is_kept = kept is not None
         self._state = hashlib.sha256()
         self._size_bytes = 0
         self.members = 0
@@ -53,41 +65,50 @@ class FolderListing:
         return Pin(size_bytes=self._size_bytes, etag=etag)
 
     def __iter__(self) -> Iterator[Listed]:
-        listed: Iterable[Listed] = self._listed()
+        listed: Iterable[Listed] = self._listed() if self._kept is None else self._kept
         if self._held:
             listed = sorted(listed, key=lambda item: item.key)
-        last = ""
-        for item in listed:
-            if item.key < last:
-                raise Unsorted
-            last = item.key
-            pin = item.pin
-            line = f"{item.key}\0{pin.size_bytes}\0{pin.token}\n"
+        last, left = "", iter(listed)
+        while some := list(islice(left, _AT_ONCE)):
+            lines = []
+            for key, pin in some:
+                if key < last:
+                    raise Unsorted
+                last = key
+                self._size_bytes += pin.size_bytes
+                lines.append(f"{key}\0{pin.size_bytes}\0{pin.token}\n")
             # A name that is no text is refused when it is staged, with a better error than this.
-            self._state.update(line.encode(errors="surrogateescape"))
-            self._size_bytes += pin.size_bytes
-            self.members += 1
-            yield item
+            self._state.update("".join(lines).encode(errors="surrogateescape"))
+            self.members += len(some)
+            yield from some
 
     def _listed(self) -> Iterator[Listed]:
         start = len(self._address.key) + 1
         for item in self._address.store.list(self._address.key):
+            key = item[0]
             # Most names tell by their beginning.
-            is_root = item.key.startswith("v-", start) and VERSION_ROOT.fullmatch(
-                item.key[start:].partition("/")[0]
-            )
-            if not is_root:
+            if not (
+                key.startswith("v-", start)
+                and VERSION_ROOT.fullmatch(key[start:].partition("/")[0])
+            ):
                 yield item
 
 
-def pin_of_listing(address: Address) -> Pin | None:
-    """Return the pin of a foreign folder now, or None if nothing lies there."""
+def pin_of_listing(
+    address: Address, through: Callable[[Iterable[Listed]], Iterable[Listed]] = iter
+) -> Pin | None:
+    """Return the pin of a foreign folder now, or None if nothing lies there.
+
+    Args:
+        address: Of the folder.
+        through: Passes on the listing, sorted; perhaps twice, and then only the second counts.
+    """
     try:
         listing = FolderListing(address)
-        deque(listing, maxlen=0)
+        deque(through(listing), maxlen=0)
     except Unsorted:
         listing = FolderListing(address, held=True)
-        deque(listing, maxlen=0)
+        deque(through(listing), maxlen=0)
     return listing.pin if listing.members else None
 
 

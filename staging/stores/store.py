@@ -11,7 +11,7 @@ Every method may be called by several threads at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -65,8 +65,7 @@ class TotalProgress(Progress, Protocol):
         """Count bytes that will have to move; negative for such as are here already after all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One object of a listing: its key in the store and its state when it was listed."""
 
     key: str

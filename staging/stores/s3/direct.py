@@ -246,18 +246,20 @@ class DirectS3Store:
         root = "".join(f"{part}/" for part in (self._prefix, prefix) if part)
         offset = len(self._prefix) + 1 if self._prefix else 0
         following: dict[str, str] = {}
+        uri = self.uri(prefix)
         while True:
             page = self._page(prefix, root, following)
             encoded = page.findtext("EncodingType") == "url"
             for item in page.iterfind("Contents"):
-                found = {part.tag: part.text or "" for part in item}
-                key = found.get("Key", "")
+                key = item.findtext("Key") or ""
                 if encoded and ("%" in key or "+" in key):
                     key = unquote_plus(key)
-                check_listed(key, root, self.uri(prefix))
+                check_listed(key, root, uri)
                 # Consoles make empty objects with a slash at the end to show folders.
-                if not key.endswith("/"):
-                    yield Listed(key[offset:], _pin_of(found, self.uri(prefix)))
+                if key[-1:] != "/":
+                    size_bytes = size_in(item.findtext("Size") or "", uri)
+                    etag = (item.findtext("ETag") or "").strip('"')
+                    yield Listed(key[offset:], Pin(size_bytes=size_bytes, etag=etag))
             if page.findtext("IsTruncated") != "true":
                 return
             token = page.findtext("NextContinuationToken") or ""
@@ -329,8 +331,3 @@ def _part_of(response: Response) -> Part:
         version_id=headers.get("x-amz-version-id", ""),
         range=headers.get("content-range", ""),
     )
-
-
-def _pin_of(item: Mapping[str, str], uri: str) -> Pin:
-    etag = item.get("ETag", "").strip('"')
-    return Pin(size_bytes=size_in(item.get("Size", ""), uri), etag=etag)
