@@ -175,9 +175,12 @@ class Settings(BaseSettings):
     def _spelled_bytes(cls, amount: object) -> object:
         if not isinstance(amount, str):
             return amount
-        parsed = Amount.parse(amount)
+        msg = f"not a number of bytes: {amount!r}; write '8 GiB' or '500 MB'"
+        try:
+            parsed = Amount.parse(amount)
+        except ValueError as error:
+            raise ValueError(msg) from error
         if parsed.share is not None:
-            msg = f"not a number of bytes: {amount!r}; write '8 GiB' or '500 MB'"
             raise ValueError(msg)
         return parsed.size_bytes
 

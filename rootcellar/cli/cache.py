@@ -29,6 +29,7 @@ __all__ = ["COMMANDS"]
 
 _NOTHING = "Nothing is cached on this host yet."
 _LEAST_DIGITS = 6
+_MOST_KEPT = 20
 _PRUNED = {
     "downloads": "unfinished download",
     "workdirs": "dead run's folder",
@@ -169,8 +170,8 @@ def verify_all(ctx: click.Context) -> None:
 def evict(ctx: click.Context, words: tuple[str, ...], *, to: str | None, is_all: bool) -> None:
     """Drop entries from this host. Remote data and records stay.
 
-    With --to, the least recently released go first. What a run holds stays, and if it was named
-    the command ends with 1.
+    With --to, the least recently released go first. What a run holds stays and is told, and if it
+    was named the command ends with 1.
     """
     if sum(map(bool, (words, to, is_all))) != 1:
         raise click.UsageError("Name entries, or give one of --to and --all.", ctx)
@@ -183,14 +184,26 @@ def evict(ctx: click.Context, words: tuple[str, ...], *, to: str | None, is_all:
             freed += went or 0
             kept += [one] if went is None else []
     else:
-        freed = opened.evictor.evict_to(_amount(ctx, to, opened) if to else 0)
+        most = _amount(ctx, to, opened) if to else 0
+        freed = opened.evictor.evict_to(most)
+        kept = _held_above(opened, most)
     if project.is_json:
         print_json({"freed_bytes": freed, "kept": [one.digest for one in kept]})
     else:
         click.echo(f"{wording.size(freed)} freed.")
-        for one in kept:
+        for one in kept[:_MOST_KEPT]:
             click.echo(f"{one.digest.short} stays: {_reason(one)}.")
-    ctx.exit(1 if kept else 0)
+        if more := kept[_MOST_KEPT:]:
+            size = wording.size(sum(one.size_bytes for one in more))
+            click.echo(f"{len(more)} more stay, with {size}, as they are leased.")
+    ctx.exit(1 if words and kept else 0)
+
+
+def _held_above(opened: Cache, most_bytes: int) -> list[Holding]:
+    """Return the entries that are leased, if therefore more is left than so many bytes."""
+    if opened.evictor.count().entry_bytes <= most_bytes:
+        return []
+    return [one for one in holdings(opened) if one.is_leased]
 
 
 def _amount(ctx: click.Context, text: str, opened: Cache) -> int:

@@ -110,7 +110,7 @@ def _table_format(file_format: Format) -> DatasetFormat:
     whole = "members are" if inner is not file_format else "format is"
     raise BindingError(
         f"its {whole} {type(inner).__name__}, which is no table",
-        remedy="Read it with .open(), or drop STREAMED and read the file at .path",
+        remedy="Read it with .open(), or as a local file: pull it, or stage it without STREAMED",
     )
 
 

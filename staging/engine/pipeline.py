@@ -50,6 +50,7 @@ def pipelined(
     *,
     parallel: int,
     ordered: bool = False,
+    waiting: Callable[[], object] | None = None,
 ) -> Iterator[_Result]:
     """Yield `work(item)` of all items, at most `parallel` of them under way.
 
@@ -63,9 +64,10 @@ def pipelined(
         parallel: At least 1.
         ordered: Yield in the order of the items instead of that of completion. One slow item then
             holds up the results, and soon the work, behind it.
+        waiting: Called in this thread, twice a second where no result comes meanwhile.
     """
     helping = _own.job is not None
-    job: _Job[_Item, _Result] = _Job(work, parallel)
+    job: _Job[_Item, _Result] = _Job(work, parallel, waiting)
     with cut_off_by(job.halt):
         try:
             yield from (_in_order if ordered else _done)(job, items, helping=helping)
@@ -172,11 +174,17 @@ class Stoppable:
 class _Job(Stoppable, Generic[_Item, _Result]):
     """What one call of `pipelined` shares with the threads that work for it."""
 
-    def __init__(self, work: Callable[[_Item], _Result], parallel: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[_Item], _Result],
+        parallel: int,
+        waiting: Callable[[], object] | None,
+    ) -> None:
         super().__init__()
         self.window = parallel * (1 + _WAITING_PER_WORKER)
         self.done: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
         self._work = work
+        self._while_waiting = waiting
         self._parallel = parallel
         self._lock = threading.Lock()
         self._waiting: deque[tuple[int, _Item]] = deque()
@@ -236,7 +244,8 @@ class _Job(Stoppable, Generic[_Item, _Result]):
             try:
                 return self.done.get(timeout=_LISTEN_SECONDS)
             except queue.Empty:
-                continue
+                if self._while_waiting is not None and not self.halted:
+                    self._while_waiting()
 
     def halt(self) -> None:
         """Drop what waits and cut off what is under way."""

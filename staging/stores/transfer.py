@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from rootcellar.staging.engine.hashing import Hasher, algorithm_of, digest_file
 from rootcellar.staging.engine.pipeline import check_stopped, is_at_work, pause, pipelined
 from rootcellar.staging.host.local_space import preallocate
 from rootcellar.staging.host.temp_file import create_temp, temp_name
+from rootcellar.staging.stores.store import CHUNK_BYTES
 from rootcellar.staging.stores.wrong_bytes import came_wrong_once, still_wrong
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ RANGE_BYTES = 8 * 1024 * 1024
 _RANGES_BESIDE_OTHERS = 4
 """Up to which an object is read by one request where other objects are read at the same time."""
 
+_TELL_SECONDS = 0.3
 _RESTARTS = 3
 _TRIES_PER_RANGE = 3
 _FIRST_PAUSE_SECONDS = 0.2
@@ -81,7 +85,7 @@ def download(
         expected: Refuse other bytes. A replaced object is then read again only if its size is
             still the same.
         make_room: Called with the size of another state before that is read; may raise.
-        progress: Hears of every range, in this thread.
+        progress: Hears of what has come, in this thread, a few times a second.
 
     Raises:
         ArtifactNotFound: The object was deleted, or was replaced by other bytes than expected.
@@ -127,7 +131,7 @@ def receive(
     Args:
         file: Empty.
         hasher: Is given the bytes in their order. None for a measurement of the rest.
-        progress: Hears of every range, in this thread.
+        progress: Hears of what has come, in this thread, a few times a second.
 
     Raises:
         ObjectChanged: It is no longer as pinned; what was written is worth nothing.
@@ -135,22 +139,58 @@ def receive(
     """
     if pin.size_bytes <= RANGE_BYTES * (_RANGES_BESIDE_OTHERS if is_at_work() else 1):
         # Hashed chunk by chunk, while they are in the processor's cache.
-        _receive_range(address, file, pin, _Range(0, pin.size_bytes), hasher)
-        if progress is not None:
-            progress.advance(pin.size_bytes)
+        whole = _Range(0, pin.size_bytes)
+        if progress is None or pin.size_bytes <= CHUNK_BYTES:
+            _receive_range(address, file, pin, whole, hasher)
+            if progress is not None:
+                progress.advance(pin.size_bytes)
+            return
+        arrived = _Arrived(progress)
+        _receive_range(address, file, pin, whole, hasher, arrived.add_here)
+        arrived.tell()
         return
     preallocate(file, pin.size_bytes)
+    arrived = _Arrived(progress)
     for part in pipelined(
         _ranges(pin.size_bytes),
-        lambda part: _receive_range(address, file, pin, part, None),
+        lambda part: _receive_range(address, file, pin, part, None, arrived.add),
         parallel=address.store.parallel,
         ordered=True,
+        waiting=arrived.tell,
     ):
         if hasher is not None:
             # This thread follows the others through the page cache.
             hasher.update_from(file, part.start, part.end)
-        if progress is not None:
-            progress.advance(part.end - part.start)
+        arrived.tell()
+
+
+class _Arrived:
+    """What has come of one object: counted by the threads that bring it, told by one of them."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._mutex = threading.Lock()
+        self._untold = 0
+        self._told_at = time.monotonic()
+
+    def add(self, size_bytes: int) -> None:
+        """Count some bytes, in any thread."""
+        with self._mutex:
+            self._untold += size_bytes
+
+    def add_here(self, size_bytes: int) -> None:
+        """Count some bytes in the thread that tells."""
+        self._untold += size_bytes
+        if time.monotonic() - self._told_at >= _TELL_SECONDS:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell the progress, also that nothing has come: it may have something to draw."""
+        with self._mutex:
+            size_bytes, self._untold = self._untold, 0
+        self._told_at = time.monotonic()
+        if self._progress is not None:
+            self._progress.advance(size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +276,12 @@ def _ranges(size_bytes: int) -> Iterator[_Range]:
 
 
 def _receive_range(
-    address: Address, file: int, pin: Pin, part: _Range, hasher: Hasher | None
+    address: Address,
+    file: int,
+    pin: Pin,
+    part: _Range,
+    hasher: Hasher | None,
+    seen: Callable[[int], object] | None = None,
 ) -> _Range:
     """Write one range, going on behind what came before a connection broke."""
     position, tried = part.start, 0
@@ -257,6 +302,8 @@ def _receive_range(
                     position += len(chunk)
                     if hasher is not None:
                         hasher.update(chunk)
+                    if seen is not None:
+                        seen(len(chunk))
         except StoreUnavailable:
             if tried == _TRIES_PER_RANGE:
                 raise

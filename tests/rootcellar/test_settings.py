@@ -152,6 +152,7 @@ def test_wrong_settings(given, named):
         ({"prefetch": True}, "'prefetch': input should be 'on' or 'off', not True"),
         ({"cache_budget": "20 XB"}, "'cache_budget': not an amount of disk: '20 XB'"),
         ({"prefetch_bytes": "50%"}, "'prefetch_bytes': not a number of bytes: '50%'"),
+        ({"prefetch_bytes": "-1"}, "'prefetch_bytes': not a number of bytes: '-1'; write '8 GiB'"),
         ({"cach_dir": "x"}, "there is no setting 'cach_dir'"),
     ],
 )

@@ -15,7 +15,7 @@ from rootcellar.schemas.errors import DigestMismatch, ObjectChanged, StoreUnavai
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Stores
 from rootcellar.staging.engine.pipeline import pipelined
-from rootcellar.staging.stores import transfer
+from rootcellar.staging.stores import small_upload, transfer
 from rootcellar.staging.stores.s3 import connection as s3_connection
 from rootcellar.staging.stores.s3 import uploads as s3_transfer
 from rootcellar.staging.stores.s3.connection import _bucket_url
@@ -80,7 +80,7 @@ def test_more_than_was_asked_for_is_a_change(served):
 @pytest.mark.parametrize("error", [None, StoreUnavailable("the local file became shorter")])
 def test_a_file_that_is_cut_off_while_it_is_sent(s3_stores, tmp_path, monkeypatch, error):
     """The error says what was done to the file, and not that the store is away."""
-    monkeypatch.setattr(s3_transfer, "SMALL_BYTES", 0)
+    monkeypatch.setattr(small_upload, "SMALL_BYTES", 0)
     source = tmp_path / "a"
     source.write_bytes(b"content")
 
@@ -143,7 +143,7 @@ def test_an_error_in_an_answer_of_success_is_seen(served):
 
 def test_a_lost_answer_to_the_last_request_is_looked_up(served, tmp_path, monkeypatch):
     """An upload that was joined, and the answer lost, is published if its etag proves it."""
-    monkeypatch.setattr(s3_transfer, "SMALL_BYTES", 0)
+    monkeypatch.setattr(small_upload, "SMALL_BYTES", 0)
     (tmp_path / "a").write_bytes(b"a")
     joined = "0c8a64a7e7b8a19a4d3bc1d0b6a2c1c5"
     part = '"0cc175b9c0f1b6a831c399e269772661"'

@@ -255,6 +255,45 @@ def test_nothing_is_written_behind_a_range(meddled, target, monkeypatch):
     assert not target.exists()
 
 
+class Trickling:
+    """A store whose ranges end only when what came before was told."""
+
+    parallel, algorithm, place = 2, "sha256", ""
+
+    def __init__(self, store):
+        self.uri = store.uri
+        self.half = threading.Event()
+        self.total, self.tellers, self.told = 0, set(), []
+        self._store = store
+
+    def stream(self, key, pin, start, end):
+        middle = (start + end) // 2
+        yield from self._store.stream(key, pin, start, middle)
+        self.told.append(self.half.wait(5))
+        yield from self._store.stream(key, pin, middle, end)
+
+    def advance(self, size_bytes):
+        self.total += size_bytes
+        self.tellers.add(threading.get_ident())
+        if self.total:
+            self.half.set()
+
+
+@pytest.mark.parametrize("size", [900, 3000], ids=["one range", "several"])
+def test_progress_hears_of_what_has_come(folder_stores, target, monkeypatch, size):
+    """Not only of whole ranges, of which a slow line has none for long; in the caller's thread."""
+    monkeypatch.setattr(transfer, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(transfer, "_TELL_SECONDS", 0.0)
+    store = folder_stores.named("raw")
+    pin = store.write_small("a", os.urandom(size))
+    trickling = Trickling(store)
+
+    download(Address(trickling, "a"), target, pin=pin, progress=trickling)
+
+    assert all(trickling.told)
+    assert (size, {threading.get_ident()}) == (trickling.total, trickling.tellers)
+
+
 class Waiting:
     """A store whose ranges never end but by being cut off."""
 

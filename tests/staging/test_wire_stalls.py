@@ -35,6 +35,40 @@ def test_an_upload_that_stalls_is_given_up_soon(tmp_path, body):
     assert 2.5 > time.monotonic() - started
 
 
+@pytest.mark.parametrize("body", ["bytes", "a file", "a file that is hashed"])
+def test_an_upload_that_trickles_is_given_up(tmp_path, body):
+    """Somebody takes a little now and then: as for downloads, 64 KiB in a timeout are the least."""
+    path = tmp_path / "big"
+    path.touch()
+    os.truncate(path, 16_000_000)
+    over = threading.Event()
+
+    def take(server):
+        connection, _ = server.accept()
+        with connection:
+            while not over.wait(0.02) and connection.recv(500):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as server, path.open("rb") as file:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        thread = threading.Thread(target=take, args=(server,))
+        thread.start()
+        wire = Wire(Endpoint("127.0.0.1", server.getsockname()[1], timeout_seconds=1.0))
+        seen = None if body == "a file" else lambda at, view: None
+        sent = b"x" * 16_000_000
+        if body != "bytes":
+            sent = FileSlice(file.fileno(), 0, 16_000_000, seen)
+        started = time.monotonic()
+        try:
+            with pytest.raises(TimeoutError), wire.exchange(Request("PUT", "/", {}, sent)):
+                pass
+        finally:
+            over.set()
+            thread.join()
+
+    assert 5.0 > time.monotonic() - started
+
+
 def test_an_answer_without_end_is_not_held_in_memory(monkeypatch):
     """What asks for the whole of it gets an error."""
     monkeypatch.setattr(response_module, "_CONTENT_BYTES", 1000)

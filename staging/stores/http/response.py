@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from rootcellar.staging.stores.http.head import Head
 
-__all__ = ["BODY_BUFFER_BYTES", "Response"]
+__all__ = ["BODY_BUFFER_BYTES", "LEAST_BYTES_PER_TIMEOUT", "Response"]
 
 BODY_BUFFER_BYTES = 1024 * 1024
-_LEAST_BYTES_PER_TIMEOUT = 64 * 1024
+LEAST_BYTES_PER_TIMEOUT = 64 * 1024
 _INTERIM, _FINAL = 100, 200
 _NO_CONTENT = {204, 304}
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -128,7 +128,7 @@ class Response:
         self._window_bytes += size_bytes
         if now < self._window_end:
             return
-        if self._window_end and self._window_bytes < _LEAST_BYTES_PER_TIMEOUT:
+        if self._window_end and self._window_bytes < LEAST_BYTES_PER_TIMEOUT:
             raise TimeoutError("the answer comes too slowly")
         self._window_end = now + self._connection.timeout_seconds
         self._window_bytes = 0

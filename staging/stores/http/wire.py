@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING
 from rootcellar.staging.engine.pipeline import check_stopped, cut_off_by
 from rootcellar.staging.stores.http.endpoint import Endpoint, let_wait, opened
 from rootcellar.staging.stores.http.head import BrokenAnswerError, encoded_head, parsed_head
-from rootcellar.staging.stores.http.response import BODY_BUFFER_BYTES, Response
+from rootcellar.staging.stores.http.response import (
+    BODY_BUFFER_BYTES,
+    LEAST_BYTES_PER_TIMEOUT,
+    Response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -198,11 +202,8 @@ class _Connection:
         length = len(body) if isinstance(body, bytes) else body.size_bytes
         head = encoded_head(request.method, request.target, request.headers, length)
         with _timeouts():
-            if self._encrypted:
-                self._socket.sendall(head + body if isinstance(body, bytes) else head)
-            else:
-                view = memoryview(head + body if isinstance(body, bytes) else head)
-                self._send_all(len(view), lambda at: self._socket.send(view[at:]))
+            view = memoryview(head + body if isinstance(body, bytes) else head)
+            self._send_all(len(view), lambda at: self._socket.send(view[at : at + _SEND_BYTES]))
             if not isinstance(body, bytes):
                 self._send_file(body)
 
@@ -225,20 +226,30 @@ class _Connection:
     def _send_some(self, view: memoryview) -> int:
         if not self._encrypted:
             return self._socket.send(view)
-        self._socket.sendall(view)
+        # All of it: only a record goes at once, and what was read would be read again for each.
+        self._send_all(len(view), lambda at: self._socket.send(view[at:]))
         return len(view)
 
     def _send_all(self, size_bytes: int, send: Callable[[int], int]) -> None:
-        """Send by calls that send some; nothing may go for as long as the timeout, no longer."""
-        sent, went = 0, time.monotonic()
+        """Send by calls that send some; nothing may go for as long as the timeout, no longer.
+
+        Nor may less than the least for a body, as long as there is more.
+        """
+        sent = before = 0
+        went = time.monotonic()
+        end = went + self.timeout_seconds
         while sent < size_bytes:
             try:
                 sent += send(sent)
             except BlockingIOError:
                 if time.monotonic() - went >= self.timeout_seconds:
                     raise
-            else:
-                went = time.monotonic()
+                continue
+            went = time.monotonic()
+            if went >= end and sent < size_bytes:
+                if sent - before < LEAST_BYTES_PER_TIMEOUT:
+                    raise TimeoutError("the body goes too slowly")
+                before, end = sent, went + self.timeout_seconds
 
     def receive_head(self) -> Head:
         return parsed_head(self._receive_until(b"\r\n\r\n"))

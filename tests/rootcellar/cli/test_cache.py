@@ -71,7 +71,11 @@ def test_a_leased_entry_names_its_run_and_is_not_evicted(filled, ask, call):
     refused = call("cache", "evict", "raw://weather/03.dat")
     assert 1 == refused.exit_code
     assert "leased by run" in refused.stdout
-    assert f"{len(OTHER)} B freed" in call("cache", "evict", "--all").stdout
+    to = call("cache", "evict", "--to", str(len(CONTENT)))
+    assert "stays" not in to.stdout
+    swept = call("cache", "evict", "--all")
+    assert (0, True) == (swept.exit_code, "stays: leased by run run-0001." in swept.stdout)
+    assert {"freed_bytes": 0, "kept": [Digest.of(CONTENT)]} == ask("cache", "evict", "--to", "1")
     assert filled.find(Digest.of(CONTENT), len(CONTENT)) is not None
     workdir.close()
 
