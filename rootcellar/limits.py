@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import threading
 from contextlib import nullcontext
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = ["soft_limit_held"]
+
+
+# What stands below Python's own, which first tries to make an enumeration's member of each handler.
+_handler_of = inspect.unwrap(signal.getsignal)
 
 
 class _Gate:
@@ -57,7 +62,7 @@ def soft_limit_held() -> AbstractContextManager[None]:
     """
     if threading.current_thread() is not threading.main_thread():
         return nullcontext()
-    usual = signal.getsignal(signal.SIGUSR1)  # another one may have taken the place of our gate
+    usual = _handler_of(signal.SIGUSR1)  # another one may have taken the place of our gate
     if isinstance(usual, _Gate):
         return usual
     if not callable(usual):

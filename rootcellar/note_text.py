@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import operator
@@ -30,12 +31,13 @@ __all__ = ["Noted", "end_text", "read_note", "start_text"]
 
 logger = logging.getLogger("rootcellar.run")
 
-_START = [
-    field.name
-    for field in fields(RunStarted)
-    if field.name not in {"started_at", "environment", "code"}
-]
+_SAME = ("kind", "task", "queue", "host", "pid", "code")
+"""Of all runs of a task in a process."""
+
+_OTHERWISE = {*_SAME, "started_at", "environment"}
+_START = [field.name for field in fields(RunStarted) if field.name not in _OTHERWISE]
 _START_OF = operator.attrgetter(*_START)
+_SAME_OF = operator.attrgetter(*_SAME)
 _INPUT = [field.name for field in fields(InputRecord) if field.name != "version"]
 _INPUT_OF = operator.attrgetter(*_INPUT)
 _BETWEEN = b"\t"
@@ -85,12 +87,23 @@ class Noted:
 
 
 def start_text(record: RunStarted) -> bytes:
-    """Return what a note says of a run that began; its environment stands in the note's head."""
-    said: dict[str, Any] = dict(zip(_START, _START_OF(record), strict=True))
+    """Return what a note says of a run that began; its environment stands in the note's head.
+
+    What is empty is left out: a record has it by default.
+    """
+    values = zip(_START, _START_OF(record), strict=True)
+    said: dict[str, Any] = {name: value for name, value in values if value}
     said["started_at"] = record.started_at.isoformat()
-    code = record.code
+    return _same_text(*_SAME_OF(record)) + _encoded(said)[1:]
+
+
+@functools.lru_cache(maxsize=1_000)
+def _same_text(*values: Any) -> bytes:
+    """Return the beginning of the text, up to where the rest is to follow."""
+    said = dict(zip(_SAME, values, strict=True))
+    code: CodeIdentity | None = said["code"]
     said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
-    return _encoded(said)
+    return _encoded(said)[:-1] + b", "
 
 
 def end_text(record: RunEnded) -> bytes:
@@ -125,7 +138,8 @@ def read_note(head: bytes, line: bytes) -> Noted | None:
 def _started(said: dict[str, Any], where: dict[str, Any] | None) -> RunStarted:
     code = said.pop("code")
     said["started_at"] = datetime.fromisoformat(said["started_at"])
-    said["arguments_digest"] = said["arguments_digest"] and Digest(said["arguments_digest"])
+    digest = said.get("arguments_digest")
+    said["arguments_digest"] = digest and Digest(digest)
     return RunStarted(
         **said,
         environment=where and Environment(**where),  # type: ignore[arg-type]  # None or a mapping

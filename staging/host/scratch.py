@@ -189,7 +189,7 @@ class _Spares:
                 return None
             try:
                 # A rename would replace an empty folder of that name without a word.
-                if spare.root == root and not os.path.lexists(path):
+                if spare.root == root and not os.access(path, os.F_OK, follow_symlinks=False):
                     os.rename(spare.path, path)
                     return spare
             except FileNotFoundError:
