@@ -4,6 +4,7 @@
     v2/                             all below is of this layout
         cas/sha256/ab/<hex>         entries: read-only files whose digest is their name
         sources/<hex>               digest that a URI had under a pin; named by both
+        sources/<hex>.folder        the same of the members of a folder without manifest
         locks/<what>-<name>         flocks: entries and sources being downloaded, scratch alive
         tmp/<random>/               other downloads; dead, as workdirs, when they are not locked
         work/<run uid>/             workdirs of runs, with the downloads they make
