@@ -4,6 +4,7 @@
     v2/                             all below is of this layout
         cas/sha256/ab/<hex>         entries: read-only files whose digest is their name
         sources/<hex>               digest that a URI had under a pin; named by both
+        sources/<hex>.folder        the same of the members of a folder without manifest
         locks/<what>-<name>         flocks: entries and sources being downloaded, scratch alive
         tmp/<random>/               other downloads; dead, as workdirs, when they are not locked
         work/<run uid>/             workdirs of runs, with the downloads they make
@@ -141,7 +142,18 @@ class Cache:
     def known(self, address: Address, pin: Pin, expected: Digest | None = None) -> Cached | None:
         """Return the entry for an object if the host has its bytes; download and read nothing."""
         with cache_errors():
-            return self._known(address, pin, expected)
+            if (found := self._known(address, pin, expected)) or expected:
+                return found
+            digest = self.sources.digest_in_folder(address, pin)
+            return self._known(address, pin, digest) if digest else None
+
+    def known_member(self, address: Address, pin: Pin, digest: Digest | None) -> Cached | None:
+        """Do as `known` for the member of a folder, by the digest that its folder's notes have.
+
+        Without a digest, by what was noted of it alone.
+        """
+        with cache_errors():
+            return self._known(address, pin, digest)
 
     def find(self, digest: Digest, size_bytes: int) -> Path | None:
         """Return the entry of that digest, or None; one that was changed since is dropped.

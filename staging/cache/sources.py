@@ -1,4 +1,7 @@
-"""Which digest a URI had in which pinned state: one small file for each, named by both."""
+"""Which digest a URI had in which pinned state: one small file for each, named by both.
+
+The members of a foreign folder share one, named by the folder (`folder_notes`).
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,19 @@ import os
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.digest import Digest
+from rootcellar.staging.cache.folder_notes import FolderNotes
+from rootcellar.staging.stores.store import Address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from rootcellar.schemas.ref import Pin
-    from rootcellar.staging.stores.store import Address
 
 __all__ = ["Sources", "source_name"]
 
 _MOST_BYTES = 4096
 _MOST_KNOWN = 2048
+_FOLDER = ".folder"
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -56,6 +61,26 @@ class Sources:
             self._know(state, known)
         return known
 
+    def folder(self, address: Address) -> FolderNotes:
+        """Return the notes of the members of a foreign folder."""
+        name = _name_of(f"{address.store.place}\n{address.uri}")
+        return FolderNotes(f"{self._top}/{name}{_FOLDER}")
+
+    def digest_in_folder(self, address: Address, pin: Pin) -> Digest | None:
+        """Return the digest that was noted of an object as the member of a folder, or None."""
+        key, end = address.key, address.key.rfind("/")
+        while end > 0:
+            notes = self.folder(Address(address.store, key[:end]))
+            if digest := notes.find(key[end + 1 :], pin.token):
+                return digest
+            end = key.rfind("/", 0, end)
+        return None
+
+    def has_single(self) -> bool:
+        """Tell whether there are any notes but those of folders."""
+        with os.scandir(self._top) as found:
+            return any(not one.name.endswith(_FOLDER) for one in found)
+
     def _know(self, state: str, digest: Digest) -> None:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
@@ -90,6 +115,9 @@ class Sources:
     def walk(self) -> Iterator[tuple[Digest, str]]:
         """Yield digests and the URIs that had them."""
         for name in os.listdir(self._top):
+            if name.endswith(_FOLDER):
+                yield from FolderNotes(f"{self._top}/{name}").walk()
+                continue
             lines = self._lines(name)
             with contextlib.suppress(ValueError):
                 yield Digest(lines[0] if lines else ""), lines[1]
@@ -98,7 +126,9 @@ class Sources:
         """Remove what leads to no entry, and return how many those were."""
         pruned = 0
         for name in os.listdir(self._top):
-            if self._noted(name) not in known:
+            if name.endswith(_FOLDER):
+                pruned += FolderNotes(f"{self._top}/{name}").prune(known)
+            elif self._noted(name) not in known:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{self._top}/{name}")
                 pruned += 1

@@ -29,7 +29,8 @@ from rootcellar.staging.folders.folder_listing import (
     pin_of_listing,
 )
 from rootcellar.staging.folders.folder_members import Flight, Members
-from rootcellar.staging.folders.foreign_files import Looked, check_length, fetched_all, wanted_files
+from rootcellar.staging.folders.foreign_files import check_length, fetched_all, wanted_files
+from rootcellar.staging.folders.known_members import KnownMembers
 from rootcellar.staging.folders.member_files import MemberFiles
 from rootcellar.staging.host.local_copy import NO_LINK, copy_read_only
 from rootcellar.staging.host.temp_file import create_temp, temp_name
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
     from rootcellar.staging.cache.cache import Cache, Cached
-    from rootcellar.staging.folders.foreign_files import Wanted
     from rootcellar.staging.folders.kept_listing import KeptListing, KeptListings
     from rootcellar.staging.stores.store import TotalProgress
     from rootcellar.staging.workdir.workdir import FolderPlace
@@ -202,16 +202,6 @@ class FolderInput:
             "Try again when nobody writes there",
         )
 
-    def _known(self, address: Address, files: Iterator[Wanted], flight: Flight) -> Iterator[Looked]:
-        """Look foreign files up in the cache."""
-        for wanted in files:
-            at = Address(address.store, wanted.item.key)
-            cached = self._cache.known(at, wanted.item.pin)
-            if cached is None and not flight.is_alone:
-                flight.begin()
-                cached = self._cache.known(at, wanted.item.pin)
-            yield Looked(wanted, cached)
-
     def _stage_listing(
         self, address: Address, pin: Pin, place: FolderPlace, listing: FolderListing
     ) -> StagedFolder:
@@ -222,9 +212,10 @@ class FolderInput:
             nonlocal misses, moved
             with ExitStack() as stack:
                 flight = Flight(self._cache, address, pin, stack)
-                looked = self._known(address, wanted_files(address, listing), flight)
+                known = KnownMembers(self._cache, address, stack)
+                looked = known.look_up(wanted_files(address, listing), flight)
                 for some in some_of(looked):
-                    arrived = fetched_all(files, address, some)
+                    arrived = fetched_all(files, address, some, known.note)
                     for one, cached in zip(some, arrived, strict=True):
                         misses += not cached.hit
                         moved += cached.transferred_bytes

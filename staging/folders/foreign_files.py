@@ -15,7 +15,7 @@ from rootcellar.staging.folders.member_download import SMALL_BYTES
 from rootcellar.staging.stores.store import SMALL_OBJECT_BYTES, Address, ManyObjects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rootcellar.staging.cache.cache import Cached
     from rootcellar.staging.cache.lot import Lot
@@ -42,9 +42,31 @@ class Looked(NamedTuple):
     cached: Cached | None
 
 
-def fetched_all(files: MemberFiles, folder: Address, some: list[Looked]) -> list[Cached]:
-    """Bring foreign files to their places, and return them in the same order."""
+def fetched_all(
+    files: MemberFiles,
+    folder: Address,
+    some: list[Looked],
+    note: Callable[[list[Looked], Mapping[int, Cached]], None],
+) -> list[Cached]:
+    """Bring foreign files to their places, and return them in the same order.
+
+    Args:
+        files: Writes them.
+        folder: Where they are.
+        some: What to bring.
+        note: Hears in the end, also of an error, which of them are there, by their numbers.
+    """
     found: dict[int, Cached] = {}
+    try:
+        _fetch_all(files, folder, some, found)
+    finally:
+        note(some, found)
+    return [found[number] for number in range(len(some))]
+
+
+def _fetch_all(
+    files: MemberFiles, folder: Address, some: list[Looked], found: dict[int, Cached]
+) -> None:
     missing: dict[int, Wanted] = {}
     for number, (wanted, cached) in enumerate(some):
         if cached is not None and files.place(wanted.path, cached):
@@ -62,7 +84,6 @@ def fetched_all(files: MemberFiles, folder: Address, some: list[Looked]) -> list
             parallel=folder.store.parallel,
         )
         found.update(arrived)
-    return [found[number] for number in range(len(some))]
 
 
 def _fetched_small(
@@ -84,7 +105,7 @@ def _fetched_small(
             path, item = missing[number]
             line = Line(path, len(content), digest_bytes(content, store.algorithm))
             if files.write(line, content, lot=lot):
-                yield number, files.remembered(line, Address(store, item.key), item.pin)
+                yield number, files.arrived(line, item.pin)
 
 
 def _fetched(files: MemberFiles, folder: Address, wanted: Wanted) -> Cached:
@@ -98,7 +119,7 @@ def _fetched(files: MemberFiles, folder: Address, wanted: Wanted) -> Cached:
         if len(content) == pin.size_bytes:
             line = Line(wanted.path, len(content), digest_bytes(content, at.store.algorithm))
             if files.write(line, content):
-                return files.remembered(line, at, pin)
+                return files.arrived(line, pin)
     return files.fetch(wanted.path, at, pin, None)
 
 

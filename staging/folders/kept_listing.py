@@ -26,7 +26,7 @@ __all__ = ["KeptListing", "KeptListings"]
 
 _MEMORY_BYTES = 1024 * 1024
 _MOST_KEPT = 8
-_AT_ONCE = 1000
+_AT_ONCE = 100
 _MARKS = 3
 
 

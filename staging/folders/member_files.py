@@ -125,9 +125,8 @@ class MemberFiles:
         if self._progress is not None:
             self._progress.advance(size_bytes)
 
-    def remembered(self, line: Line, address: Address, pin: Pin) -> Cached:
-        """Note that an object had these bytes, and return what was downloaded."""
-        self._cache.remember(address, pin, line.digest)
+    def arrived(self, line: Line, pin: Pin) -> Cached:
+        """Return what was downloaded and written."""
         moved = line.size_bytes
         location = f"{self._top}/{line.path}"
         return Cached(line.digest, location, moved, pin, False, moved, 0.0)  # noqa: FBT003
