@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Reject
 
-from rootcellar.deliver import about, deliver
+from rootcellar.about import about
+from rootcellar.deliver import deliver
 from rootcellar.inputs import Reading, check_inputs, pin_input, stage
 from rootcellar.limits import soft_limit_held
 from rootcellar.outputs import OutputDesk, refs_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from rootcellar.about import about
 from rootcellar.schemas.errors import RootcellarError
 from rootcellar.schemas.handle import Staged
 from rootcellar.schemas.interface import Delivery, InputSpec, Shape
@@ -16,17 +17,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.binding import BoundInput
 
-__all__ = ["about", "deliver"]
-
-E = TypeVar("E", bound=RootcellarError)
-
-
-def about(error: E, artifact: Artifact, *, doing: str = "") -> E:
-    """Return the error of a room that knows no artifacts, with the artifact's name filled in."""
-    problem = f"{doing}: {error.problem}" if doing else error.problem
-    # That of a member of a folder says more than the artifact's; that of a store says less.
-    uri = artifact.uri if artifact.uri.startswith(error.uri) else error.uri
-    return type(error)(problem, error.artifact or str(artifact), uri, error.remedy)
+__all__ = ["deliver"]
 
 
 def deliver(bound: BoundInput, arrived: Sequence[Reading]) -> Any:

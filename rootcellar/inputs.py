@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rootcellar.deliver import about
+from rootcellar.about import about
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import (
     ArtifactNotFound,

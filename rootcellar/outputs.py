@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from rootcellar.deliver import about
+from rootcellar.about import about
 from rootcellar.schemas.errors import BindingError, MissingOutput, RootcellarError, StoreMissing
 from rootcellar.schemas.formats.folder import Folder
 from rootcellar.schemas.handle import Outputs, Staged

@@ -44,7 +44,8 @@ from rootcellar.staging.cache.sources import Sources, source_name
 from rootcellar.staging.cache.space import NO_SPACE, Ledger, SpaceLimits, now
 from rootcellar.staging.host.epoch import note_release
 from rootcellar.staging.host.host_lock import HostLock, locks_work, made_once
-from rootcellar.staging.host.scratch import SPARE, sweep_locks, sweep_scratch
+from rootcellar.staging.host.scratch import sweep_locks, sweep_scratch
+from rootcellar.staging.host.spares import SPARE
 from rootcellar.staging.host.writers import hold_still
 
 if TYPE_CHECKING:

@@ -14,36 +14,26 @@ import fcntl
 import functools
 import os
 import secrets
-import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.host.host_lock import HostLock
+from rootcellar.staging.host.spares import AS_MADE, SPARE, Spare, Spares, is_as_made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
-    "AS_MADE",
     "FOLDER",
-    "SPARE",
     "Scratch",
     "empty_dead",
-    "is_as_made",
     "remove_tree",
     "sweep_ended",
     "sweep_locks",
     "sweep_scratch",
 ]
 
-SPARE = "spare"
 _DEAD_PREFIX = ".dead-"
-AS_MADE = stat.S_IFDIR | 0o700
-"""Type and mode of a folder of ours."""
-
-_MOST_SPARES = 32
-"""As many as the runs that may wait for their end: each keeps a file open."""
 _REMOVALS = 5
 _NOBODYS = frozenset({errno.ELOOP, errno.ENXIO})
 """A link, or a socket: nothing that a process of ours makes and locks."""
@@ -65,7 +55,7 @@ class Scratch:
     def __init__(self, root: Path, area: str, name: str) -> None:
         self._root = str(root)
         path = self.location = f"{self._root}/{area}/{name}"
-        self._spare = _Spares.own().take(self._root, path)
+        self._spare = Spares.own().take(self._root, path)
         if self._spare is not None:
             self._lock = self._spare.lock
             return
@@ -116,16 +106,16 @@ class Scratch:
             names = os.listdir(path)
             if names and (names != [beside] or not is_as_made(f"{path}/{beside}")):
                 return False
-            kept = _Spares.own().keep(path, spare)
+            kept = Spares.own().keep(path, spare)
         except OSError:
             return False
         if kept:
             self._lock = -1
         return kept
 
-    def _new_spare(self) -> _Spare:
+    def _new_spare(self) -> Spare:
         path = f"{self._root}/{SPARE}/{secrets.token_hex(8)}"
-        return _Spare(self._root, path, self._lock, os.fstat(self._lock).st_ino)
+        return Spare(self._root, path, self._lock, os.fstat(self._lock).st_ino)
 
     def move_out(self, target: Path) -> bool:
         """End the scratch by renaming its folder; tell whether there was one. Safe to repeat."""
@@ -142,70 +132,6 @@ class Scratch:
         if self._lock >= 0:
             file, self._lock = self._lock, -1
             os.close(file)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spare:
-    """A folder that is kept between uses.
-
-    Attributes:
-        root: Of all areas.
-        path: Where it is between two uses.
-        lock: The open folder.
-        inode: Its number.
-    """
-
-    root: str
-    path: str
-    lock: int
-    inode: int
-
-
-class _Spares:
-    """Empty folders of this process, in the area `spare`, where a sweep removes those of the dead.
-
-    To rename one takes a tenth of what making and removing one does. They are renamed for each
-    use: a body that remembers a path must not find another run's file there.
-    """
-
-    current: _Spares | None = None
-
-    def __init__(self) -> None:
-        self._pid = os.getpid()
-        self._kept: list[_Spare] = []
-
-    @classmethod
-    def own(cls) -> _Spares:
-        if cls.current is None or cls.current._pid != os.getpid():  # noqa: SLF001
-            cls.current = cls()
-        return cls.current
-
-    def take(self, root: str, path: str) -> _Spare | None:
-        """Make a folder below a root of one that is kept; None if there is none."""
-        while True:
-            try:
-                spare = self._kept.pop()
-            except IndexError:
-                return None
-            try:
-                # A rename would replace an empty folder of that name without a word.
-                if spare.root == root and not os.access(path, os.F_OK, follow_symlinks=False):
-                    os.rename(spare.path, path)
-                    return spare
-            except FileNotFoundError:
-                pass  # a sweep came by
-            except BaseException:
-                os.close(spare.lock)
-                raise
-            os.close(spare.lock)
-
-    def keep(self, path: str, spare: _Spare) -> bool:
-        """Put a folder back to where it is kept, unless there are enough."""
-        if len(self._kept) >= _MOST_SPARES:
-            return False
-        os.rename(path, spare.path)
-        self._kept.append(spare)
-        return True
 
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -231,11 +157,6 @@ def _make_locked(area: str, path: str, mine: list[int]) -> None:
     finally:
         for file in above:
             os.close(file)
-
-
-def is_as_made(folder: str) -> bool:
-    """Tell whether a folder is empty, and of the mode that we make folders with."""
-    return os.lstat(folder).st_mode == AS_MADE and not os.listdir(folder)
 
 
 def remove_tree(top: Path) -> None:

@@ -97,7 +97,15 @@ def download(
     """
     held = _held(address, pin, expected)
     algorithm = algorithm_of(expected) if expected is not None else address.store.algorithm
-    wanted = _Wanted(address, target, expected, algorithm, progress)
+    return _download_held(
+        _Wanted(address, target, expected, algorithm, progress), pin, held, make_room
+    )
+
+
+def _download_held(
+    wanted: _Wanted, pin: Pin, held: Pin, make_room: Callable[[int], object] | None
+) -> Downloaded:
+    address, expected = wanted.address, wanted.expected
     first, wrong = held, None
     for _ in range(1 + _RESTARTS):
         if make_room is not None and held != pin:

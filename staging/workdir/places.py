@@ -15,7 +15,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rootcellar.staging.host.scratch import AS_MADE, SPARE, Scratch, is_as_made
+from rootcellar.staging.host.scratch import Scratch
+from rootcellar.staging.host.spares import AS_MADE, SPARE, is_as_made
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rootcellar.staging.host import scratch
+from rootcellar.staging.host import spares
 from rootcellar.staging.host.host_lock import HostLock, locked_file, made_once
 from rootcellar.staging.host.scratch import Scratch, sweep_scratch
 
@@ -247,7 +247,7 @@ def test_a_strike_never_keeps_the_ledger(cache_of, tmp_path, strike_everywhere):
 
 def test_a_strike_never_keeps_a_scratch_area(tmp_path, monkeypatch, strike_everywhere):
     """Neither while a folder is made nor while dead ones are looked for."""
-    monkeypatch.setattr(scratch, "_MOST_SPARES", 0)
+    monkeypatch.setattr(spares, "_MOST_SPARES", 0)
     (tmp_path / "work").mkdir()
     area, number = str(tmp_path / "work"), iter(range(MOST_STEPS * 2))
     made: list[Scratch] = []
