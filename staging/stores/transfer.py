@@ -259,6 +259,32 @@ def _pin_now(address: Address, wanted: Pin, expected: Digest | None) -> Pin:
     return pin
 
 
+def _download_held(wanted: _Wanted, pin: Pin, held: Pin) -> Downloaded:
+    """Download what was asked for as `pin`, in one state: `held`, or one that came after it."""
+    address, expected = wanted.address, wanted.expected
+    first, wrong = held, None
+    for _ in range(1 + _RESTARTS):
+        try:
+            done = _download_pinned(wanted, held)
+        except ObjectChanged:
+            held, wrong = _pin_now(address, pin, expected), None
+        except _WrongBytesError as error:
+            # Once more, where these may be the right bytes, damaged on their way.
+            if wrong is not None or held != first:
+                raise _refused(wanted, pin, held, (wrong, error.found)) from error
+            wrong = error.found
+        else:
+            if wrong is not None and held == first:
+                came_wrong_once(address.uri)
+            return done
+    raise ObjectChanged(
+        f"it was replaced {1 + _RESTARTS} times while it was read",
+        "",
+        address.uri,
+        "Try again when nobody writes there",
+    )
+
+
 def _download_pinned(wanted: _Wanted, pin: Pin) -> Downloaded:
     target, expected = wanted.target, wanted.expected
     temp = target.with_name(temp_name(target.name))
