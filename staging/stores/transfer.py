@@ -102,35 +102,6 @@ def download(
     )
 
 
-def _download_held(
-    wanted: _Wanted, pin: Pin, held: Pin, make_room: Callable[[int], object] | None
-) -> Downloaded:
-    address, expected = wanted.address, wanted.expected
-    first, wrong = held, None
-    for _ in range(1 + _RESTARTS):
-        if make_room is not None and held != pin:
-            make_room(held.size_bytes)
-        try:
-            done = _download_pinned(wanted, held)
-        except ObjectChanged:
-            held = _pin_now(address, pin, expected)
-        except _WrongBytesError as error:
-            # Once more, where these may be the right bytes, damaged on their way.
-            if wrong is not None or held is not first:
-                raise _refused(wanted, pin, held, (wrong, error.found)) from error
-            wrong = error.found
-        else:
-            if wrong is not None and done.digest == expected and held is first:
-                came_wrong_once(address.uri)
-            return done
-    raise ObjectChanged(
-        f"it was replaced {1 + _RESTARTS} times while it was read",
-        "",
-        address.uri,
-        "Try again when nobody writes there",
-    )
-
-
 def receive(
     address: Address, file: int, pin: Pin, *, hasher: Hasher | None, progress: Progress | None
 ) -> None:
@@ -259,11 +230,15 @@ def _pin_now(address: Address, wanted: Pin, expected: Digest | None) -> Pin:
     return pin
 
 
-def _download_held(wanted: _Wanted, pin: Pin, held: Pin) -> Downloaded:
+def _download_held(
+    wanted: _Wanted, pin: Pin, held: Pin, make_room: Callable[[int], object] | None
+) -> Downloaded:
     """Download what was asked for as `pin`, in one state: `held`, or one that came after it."""
     address, expected = wanted.address, wanted.expected
     first, wrong = held, None
     for _ in range(1 + _RESTARTS):
+        if make_room is not None and held != pin:
+            make_room(held.size_bytes)
         try:
             done = _download_pinned(wanted, held)
         except ObjectChanged:
