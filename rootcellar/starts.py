@@ -12,14 +12,13 @@ import logging
 import os
 import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from celery.signals import worker_process_shutdown
 
 from rootcellar.note_text import end_text, read_note, start_text
-from rootcellar.schemas.errors import CacheUnusable, CatalogError
+from rootcellar.schemas.errors import CacheUnusable, CatalogError, RootcellarError
 from rootcellar.schemas.record import RunState, VersionRecord
 from rootcellar.staging.host.host_note import HostNote, sweep_notes
 
@@ -169,9 +168,7 @@ class Starts:
 
     def enter_waiting(self) -> None:
         """Enter all runs that ended and wait for that; what fails, is tried again."""
-        with suppress(IndexError):  # or another thread took the last
-            while self._unclosed:
-                self._unclosed.pop()()
+        self._close_ended()
         with self._entering:
             waiting = dict(self._waiting)
             if not waiting:
@@ -186,6 +183,19 @@ class Starts:
                 for uid in waiting:
                     self._waiting.pop(uid, None)
                     self._entered(uid)
+
+    def _close_ended(self) -> None:
+        """Remove what runs left that ended; each is taken by one thread."""
+        while True:
+            try:
+                close = self._unclosed.pop()
+            except IndexError:
+                return
+            try:
+                close()
+            except RootcellarError as error:
+                # The run is over, and the next sweep removes the rest.
+                logger.warning("a run's files could not be removed: %s", error)
 
     def _fall_behind(self, waiting: Mapping[str, _Kept], error: CatalogError) -> None:
         self._reached = float("-inf")
