@@ -16,24 +16,23 @@ though the file system's own account of it survived.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import stat
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.digest import Digest
+from rootcellar.staging.host.epoch import boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["DigestMemory"]
 
 _NAME = "digests"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _BUCKETS, _WAYS = 65_536, 4
 _KEY, _DIGEST, _CHECK = 16, 32, 16
 _RECORD = _KEY + _DIGEST + _CHECK
@@ -89,14 +88,6 @@ class DigestMemory:
         return True
 
 
-@functools.cache
-def _boot() -> bytes:
-    try:
-        return _BOOT_ID.read_bytes().strip()
-    except OSError:
-        return b""
-
-
 def _tick(status: os.stat_result) -> int:
     """Return how long two writes may bear the same time: some file systems count by seconds."""
     return _FINE_NS if status.st_mtime_ns % _SECOND_NS else _COARSE_NS
@@ -105,7 +96,7 @@ def _tick(status: os.stat_result) -> int:
 def _key(status: os.stat_result, algorithm: str) -> bytes:
     parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     text = f"{algorithm} {' '.join(map(str, parts))}"
-    return hashlib.blake2b(text.encode(), digest_size=_KEY, key=_boot()).digest()
+    return hashlib.blake2b(text.encode(), digest_size=_KEY, key=boot_id().strip()).digest()
 
 
 def _record(key: bytes, digest: bytes) -> bytes:

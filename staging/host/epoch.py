@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["is_mark", "mark", "mark_ns", "mark_open", "note_release"]
+__all__ = ["boot_id", "is_mark", "mark", "mark_ns", "mark_open", "note_release"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SECOND_NS = 10**9
@@ -30,13 +30,18 @@ _NOW_AND_AS_IT_WAS = (ctypes.c_long * 4)(0, _UTIME_NOW, 0, _UTIME_OMIT)
 
 
 @functools.cache
+def boot_id() -> bytes:
+    """Return what is new with each boot of the host; nothing where all boots are one, off Linux."""
+    try:
+        return _BOOT_ID.read_bytes()
+    except OSError:
+        return b""
+
+
+@functools.cache
 def mark_ns() -> int:
     """Return the modification time of entries of this boot."""
-    try:
-        boot = _BOOT_ID.read_bytes()
-    except OSError:
-        boot = b""  # no Linux: all boots are one
-    seconds = int.from_bytes(hashlib.sha256(boot).digest()[:4]) % _SECONDS
+    seconds = int.from_bytes(hashlib.sha256(boot_id()).digest()[:4]) % _SECONDS
     return (_FIRST + seconds) * _SECOND_NS
 
 

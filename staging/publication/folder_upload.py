@@ -19,6 +19,7 @@ from rootcellar.schemas.manifest_text import Line
 from rootcellar.staging.engine.hashing import digest_bytes, digest_file
 from rootcellar.staging.engine.pipeline import pipelined
 from rootcellar.staging.engine.some import some_of
+from rootcellar.staging.host.file_identity import identity_of
 from rootcellar.staging.publication.output import unsteady
 from rootcellar.staging.stores.store import SMALL_OBJECT_BYTES, ManyObjects, WholeFileStore
 
@@ -167,11 +168,7 @@ class FolderUpload:
             status = os.lstat(f"{self._top}/{sent.path}")
         except OSError:
             return False
-        return (status.st_ino, status.st_size, status.st_mtime_ns) == (
-            sent.inode,
-            sent.size_bytes,
-            sent.mtime_ns,
-        )
+        return identity_of(status) == (sent.inode, sent.size_bytes, sent.mtime_ns)
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines of the manifest, sorted."""

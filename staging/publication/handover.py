@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rootcellar.schemas.errors import BindingError, ContentError
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.engine.pipeline import Stopped, pipelined
+from rootcellar.staging.host.file_identity import identity_of
 from rootcellar.staging.publication.folder_upload import SMALL_BYTES, discard
 from rootcellar.staging.publication.journal import SECONDS, Earlier, Journal
 from rootcellar.staging.publication.output import check_member, unsteady, walk
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from rootcellar.staging.host.file_identity import FileIdentity
     from rootcellar.staging.publication.folder_upload import FolderUpload, Member
     from rootcellar.staging.stores.store import Address
 
@@ -37,7 +39,7 @@ class Handover:
     """
 
     def __init__(self, upload: FolderUpload, folder: Address) -> None:
-        self.taken: dict[str, tuple[int, int, int]] = {}
+        self.taken: dict[str, FileIdentity] = {}
         self._upload = upload
         self._output = upload.output
         self._folder = folder
@@ -136,7 +138,7 @@ class Handover:
             keys = [*self._journal.pages(), *self._earlier.pages, *self._earlier.dead]
             discard(self._folder.store, keys)
 
-    def _take(self, member: str, identity: tuple[int, int, int]) -> None:
+    def _take(self, member: str, identity: FileIdentity) -> None:
         size_bytes = identity[1]
         if not self._begun:
             self._begin()
@@ -242,7 +244,7 @@ class Handover:
         """Remove what was sent; what took its place stays, to be refused at the end."""
         path = self._output.path / name
         try:
-            if _identity(path.lstat()) == self.taken[name]:
+            if identity_of(path.lstat()) == self.taken[name]:
                 path.unlink()
         except FileNotFoundError:
             pass
@@ -258,7 +260,7 @@ class Handover:
         except ValueError as error:
             raise self._refused(f"{path.name!a} does not lie in the output's folder") from error
 
-    def _files(self, name: str) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    def _files(self, name: str) -> Iterator[tuple[str, FileIdentity]]:
         """Yield the files that are meant, and which each is."""
         path = self._output.path / name
         if path.is_dir() and not path.is_symlink():
@@ -266,9 +268,9 @@ class Handover:
             while self._waiting:
                 self._wait()
             for member, entry in walk(self._output, f"{name}/" if name else ""):
-                yield member, _identity(entry.stat(follow_symlinks=False))
+                yield member, identity_of(entry.stat(follow_symlinks=False))
         elif path.exists() or name not in self.taken:
-            yield name, _identity(check_member(self._output, name))
+            yield name, identity_of(check_member(self._output, name))
 
     def _not_now(self) -> BindingError:
         return self._refused("members are handed over by the task's process, while it runs")
@@ -280,7 +282,3 @@ class Handover:
             self._output.uri,
             "Add paths below the output's .path, in the body",
         )
-
-
-def _identity(status: os.stat_result) -> tuple[int, int, int]:
-    return (status.st_ino, status.st_size, status.st_mtime_ns)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rootcellar.schemas.errors import ContentError
 from rootcellar.schemas.manifest import MANIFEST_NAME
 from rootcellar.schemas.manifest_text import ManifestWriter
+from rootcellar.staging.host.file_identity import identity_of
 from rootcellar.staging.host.temp_file import create_temp, temp_name
 from rootcellar.staging.publication.folder_upload import FolderUpload
 from rootcellar.staging.publication.handover import Handover
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind, Pin
+    from rootcellar.staging.host.file_identity import FileIdentity
     from rootcellar.staging.publication.output import Output
     from rootcellar.staging.stores.store import PendingUpload, Progress
 
@@ -259,9 +261,9 @@ class OutgoingFolder:
         return PublishedManifest(self._manifest_path, self._address, self._pin)
 
 
-def _identity(path: Path) -> tuple[int, int, int]:
+def _identity(path: Path) -> FileIdentity:
     try:
         status = path.lstat()
     except OSError:
         return (0, 0, 0)
-    return (status.st_ino, status.st_size, status.st_mtime_ns)
+    return identity_of(status)

@@ -20,6 +20,7 @@ from rootcellar.staging.cache.cache import cache_errors
 from rootcellar.staging.cache.digest_memory import DigestMemory
 from rootcellar.staging.engine.hashing import algorithm_of, digest_file
 from rootcellar.staging.host.clone import cloned
+from rootcellar.staging.host.file_identity import identity_of
 from rootcellar.staging.host.temp_file import create_temp
 from rootcellar.staging.stores.folder import FolderStore, pin_of
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
     from rootcellar.staging.engine.hashing import Algorithm
+    from rootcellar.staging.host.file_identity import FileIdentity
     from rootcellar.staging.stores.store import Address
     from rootcellar.staging.workdir.workdir import Workdir
 
@@ -57,7 +59,7 @@ class LinkedInput:
     path: Path
     digest: Digest
     size_bytes: int
-    identity: tuple[int, int, int]
+    identity: FileIdentity
     source: Path | None
     is_safe: bool
 
@@ -65,7 +67,7 @@ class LinkedInput:
     def is_modified(self) -> bool:
         """Whether it was written to, replaced or removed since."""
         try:
-            return _identity(self.path.lstat()) != self.identity
+            return identity_of(self.path.lstat()) != self.identity
         except OSError:
             return True
 
@@ -140,7 +142,7 @@ class LinkedInputs:
             path,
             digest,
             status.st_size,
-            _identity(status),
+            identity_of(status),
             source if is_linked else None,
             is_linked and may_link(found, source, "auto"),
         )
@@ -193,7 +195,7 @@ class LinkedInputs:
         since_ns = time.time_ns()
         before = path.lstat()
         digest = digest_file(path, algorithm)
-        if _identity(path.lstat()) == _identity(before):
+        if identity_of(path.lstat()) == identity_of(before):
             self._memory.remember(source, digest, since_ns=since_ns)
         return digest
 
@@ -232,7 +234,3 @@ def _linked(source: Path, path: Path, pin: Pin) -> bool:
         return True
     path.unlink()
     return False
-
-
-def _identity(status: os.stat_result) -> tuple[int, int, int]:
-    return (status.st_ino, status.st_size, status.st_mtime_ns)

@@ -94,7 +94,7 @@ def test_algorithms_are_told_apart(memory, file):
 def test_other_boot_forgets(memory, file, monkeypatch):
     """What was not synced may be lost with the power though its inode is not."""
     note(memory, file)
-    monkeypatch.setattr(digest_memory, "_boot", lambda: b"another")
+    monkeypatch.setattr(digest_memory, "boot_id", lambda: b"another")
 
     assert memory.find(file.stat()) is None
 

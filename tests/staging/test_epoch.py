@@ -17,10 +17,12 @@ def boot(monkeypatch, tmp_path):
     def start(boot_id):
         (tmp_path / "boot_id").write_text(boot_id)
         monkeypatch.setattr(epoch, "_BOOT_ID", tmp_path / "boot_id")
+        epoch.boot_id.cache_clear()
         epoch.mark_ns.cache_clear()
         return epoch.mark_ns()
 
     yield start
+    epoch.boot_id.cache_clear()
     epoch.mark_ns.cache_clear()
 
 
