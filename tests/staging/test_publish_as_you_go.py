@@ -369,10 +369,10 @@ def test_a_thread_that_waits_to_add_hears_of_the_end(local_run, monkeypatch, wai
         raise Stopped
 
     monkeypatch.setattr(FolderUpload, "send", held)
+    # Written first: where the run ends, its folder is gone under whoever still writes.
+    paths = [local_run.write(f"m{number}") for number in range(99)]
     with ThreadPoolExecutor(1) as pool:
-        adding = pool.submit(
-            lambda: [local_run.add(local_run.write(f"m{number}")) for number in range(99)]
-        )
+        adding = pool.submit(lambda: list(map(local_run.add, paths)))
         assert entered.wait(20)
         taken = local_run.session.handover(local_run.output).taken
         wait_until(lambda: len(taken) >= 2)
