@@ -57,5 +57,7 @@ def call_fresh(
                 end_group(process)
         if process.returncode or not result.exists():
             text = complaint.decode("utf-8", "replace").strip()
-            raise FailedError(text[-STDERR_CHARACTERS:] or f"ended by {process.returncode}")
+            # The error itself: what stands above it names places on this machine.
+            last = text.rpartition("\n")[2][-STDERR_CHARACTERS:]
+            raise FailedError(last or f"ended by {process.returncode}")
         return json.loads(result.read_text("utf-8"))
