@@ -80,7 +80,9 @@ KILLED = """
     import os, pathlib, signal, sys
     from rootcellar.staging import Cache, StagingSession, Stores
     from rootcellar.staging.cache.entries import Entries
+    from rootcellar.staging.engine import some
 
+    some._AT_ONCE = 8  # three whole lists are noted, and six files of the fourth are not
     real, linked = Entries.enter_marked, []
 
     def enter(self, file, digest):
@@ -119,7 +121,7 @@ def test_a_killed_run_is_swept(start, tmp_path, bucket, s3_endpoint, ledger_and_
     with start(cache) as session:
         found = staged(session)
         assert TREE == read_tree(found.path)
-        assert len(TREE) - 30 <= found.misses <= len(TREE)
+        assert len(TREE) - 30 <= found.misses <= len(TREE) - 24
 
 
 @pytest.mark.usefixtures("foreign")
