@@ -131,7 +131,7 @@ class Admission:
 
     def _refuse_hopeless(self, size_bytes: int, folder: str, uri: str) -> None:
         """Refuse what the run's own inputs leave no room for: no waiting and no retry helps."""
-        work = f"{self._root}/work/"
+        work = os.path.join(self._root, "work", "")
         # A copy, which has no URI, is made where no link can be: that may pass.
         if not uri or not folder.startswith(work):
             return

@@ -155,7 +155,7 @@ class Intake:
     def link_one(self, file: str, digest: Digest, size_bytes: int, lot: Lot) -> bool:
         """Do as `link_marked` for a file that was just written, in a workdir and nowhere else."""
         status = os.lstat(file)
-        if not file.startswith(f"{self._root}/work/") or status.st_nlink > 1:
+        if not file.startswith(os.path.join(self._root, "work", "")) or status.st_nlink > 1:
             return False
         with hold_still(file, status) as held:
             os.fchmod(held.fileno(), 0o444)
