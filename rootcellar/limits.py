@@ -1,4 +1,4 @@
-"""Soft time limits must not fall between publishing outputs and recording them."""
+"""Signals that would strike between publishing and recording, or while a child says it ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import FrameType
 
-__all__ = ["soft_limit_held"]
+__all__ = ["leave_undisturbed", "soft_limit_held"]
 
+_ENDING = {signal.SIGTERM, signal.SIGQUIT}  # the latter is what REMAP_SIGTERM makes of the former
+_SIGNAL_TO_CODE = 256  # billiard's children end by signal 15 with code -241
 
 # What stands below Python's own, which first tries to make an enumeration's member of each handler.
 _handler_of = inspect.unwrap(signal.getsignal)
@@ -70,3 +72,22 @@ def soft_limit_held() -> AbstractContextManager[None]:
     gate = _Gate(usual)
     signal.signal(signal.SIGUSR1, gate)
     return gate
+
+
+def leave_undisturbed(error: BaseException) -> None:
+    """Let a child of Celery's pool that was told to end do so without being told again.
+
+    For the last moment of a run: whoever is told twice before ends at once, as usual. Does nothing
+    for errors that no signal raised, and outside the main thread.
+
+    Source: billiard's children say over a shared queue that they end, and their parent answers with
+    another SIGTERM, which by then has its default action. They block it while they hold the queue's
+    lock, but the kernel then hands it to any other thread, as ours are: the child dies with the
+    lock, and no child of that pool can report a result again. Killed it is, if it must be, by
+    SIGKILL; else it ends by itself a second later.
+    """
+    if not isinstance(error, SystemExit) or not isinstance(error.code, int):
+        return
+    told_by = error.code + _SIGNAL_TO_CODE
+    if told_by in _ENDING and threading.current_thread() is threading.main_thread():
+        signal.signal(told_by, signal.SIG_IGN)

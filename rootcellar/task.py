@@ -18,6 +18,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from rootcellar.attempt import Attempt
 from rootcellar.code import code_identity
 from rootcellar.installation import installation_of
+from rootcellar.limits import leave_undisturbed
 from rootcellar.message import (
     HEADER,
     caller_is_celerys,
@@ -210,6 +211,7 @@ def _staged_run(
         raise
     except BaseException as error:  # a hard limit or a stop: the child has a tenth of a second
         _fail(attempt, error, state=RunState.FAILED)
+        leave_undisturbed(error)
         raise
 
 

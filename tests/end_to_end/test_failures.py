@@ -169,8 +169,8 @@ def test_soft_time_limit_while_publishing(grid):
 
 
 def test_hard_time_limit(grid):
-    """Nothing becomes visible, and the run does not count as running for ever."""
-    from grid_app import killed_by_limit
+    """Nothing becomes visible, the run ends, and so do those that the same pool runs after it."""
+    from grid_app import killed_by_limit, simulate
 
     station = grid.station()
     result = killed_by_limit.delay(station)
@@ -182,6 +182,8 @@ def test_hard_time_limit(grid):
     assert type(error).__name__ == "TimeLimitExceeded"
     assert grid.runs(result)[0].state in {"failed", "lost"}
     assert not grid.exists(Total(station=station))
+    for tilt in range(4):
+        grid.ended(simulate.delay(station, tilt))
 
 
 def test_kill_in_the_body(any_grid):

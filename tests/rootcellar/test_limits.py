@@ -1,4 +1,4 @@
-"""limits: a soft time limit waits while a run is committed."""
+"""limits: a soft time limit waits while a run is committed, and an end is told once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from rootcellar.limits import soft_limit_held
+from rootcellar.limits import leave_undisturbed, soft_limit_held
 
 
 class Limit(Exception):  # noqa: N818
@@ -90,3 +90,30 @@ def test_a_handler_that_was_set_since_is_held_too():
     signal.raise_signal(signal.SIGUSR1)
 
     assert ([], [True]) == (held, struck)
+
+
+@pytest.fixture
+def ending():
+    """What the signal that ends a child does, put back as it was."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield lambda: signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_child_that_was_told_to_end_is_not_told_again(ending, number):
+    """The second signal would strike while the child holds the lock of its pool's queue."""
+    usual = signal.getsignal(number)
+    leave_undisturbed(SystemExit(-(256 - number)))
+    ignored = signal.signal(number, usual)
+
+    assert ignored == signal.SIG_IGN
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), SystemExit(), SystemExit("no"), OSError(15)])
+def test_who_was_not_told_can_be_told(ending, error):
+    """A body that ends its process, or fails, leaves it as it was."""
+    before = ending()
+    leave_undisturbed(error)
+
+    assert ending() == before
