@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from rootcellar.catalog import lineage, listing, lookup, migration, names, picture, runs
-from rootcellar.catalog.engine import Database
-from rootcellar.catalog.health import examine
-from rootcellar.catalog.recording import Recorder
-from rootcellar.catalog.refs import Refs
+from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
+from rootcellar.catalog.ledger import Ledger
 from rootcellar.catalog.resolving import Subject, resolve
 from rootcellar.schemas.errors import NotInCatalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import timedelta
-    from types import TracebackType
+    from datetime import datetime, timedelta
 
     from sqlalchemy import Connection
 
@@ -25,23 +18,19 @@ if TYPE_CHECKING:
     from rootcellar.catalog.drawing.table import Table
     from rootcellar.catalog.values import (
         ArtifactType,
-        CatalogHealth,
         Direction,
-        Reusable,
+        Owner,
         Run,
         RunInput,
         RunOutput,
         Version,
     )
-    from rootcellar.schemas.record import RunEnded, RunStarted, RunState, TypeRecord
-    from rootcellar.schemas.ref import Pin, Ref
+    from rootcellar.schemas.record import RunState
 
 __all__ = ["Catalog"]
 
-_T = TypeVar("_T")
 
-
-class Catalog:
+class Catalog(Ledger):
     """The record of what happened: runs, what they read and what they made.
 
     Opens, and if need be creates, its database on first use. One instance serves all threads of a
@@ -56,130 +45,6 @@ class Catalog:
     Args:
         url: `sqlite:////absolute/path.sqlite` or `postgresql://user:password@host/name`.
     """
-
-    def __init__(self, url: str) -> None:
-        self._database = Database(url)
-        known: dict[str, int] = {}
-        self._recorder = Recorder(self._database, known)
-        self._refs = Refs(self._database, self._ref, ids=known)
-        self._guard = threading.Lock()
-        self._is_ready = False
-
-    def __repr__(self) -> str:
-        return f"Catalog({self._database.shown_url!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.dispose()
-
-    def dispose(self) -> None:
-        """Close this process's connections; the next use opens new ones."""
-        self._database.dispose()
-
-    # Recording: every method is safe to repeat, and runs may be recorded in any order.
-
-    def declare(self, types: Iterable[TypeRecord]) -> None:
-        """Enter the current definitions of these types."""
-        self._prepare()
-        self._recorder.declare(types)
-
-    def start_run(self, record: RunStarted) -> None:
-        """Enter a run as running."""
-        self._prepare()
-        self._recorder.start_run(record)
-
-    def finish_run(self, record: RunEnded, started: RunStarted | None = None) -> None:
-        """Enter how a run ended, with everything it read and made; all of it or nothing.
-
-        With `started` the run's start is entered in the same transaction, if it is not there yet.
-        """
-        self._prepare()
-        if self._recorder.finish_run(record, started):
-            self._refs.forget()
-
-    def finish_runs(self, ended: Sequence[tuple[RunEnded, RunStarted]]) -> None:
-        """Enter starts and ends of runs of which this `has_all_of`; all of them or none."""
-        self._prepare()
-        self._recorder.finish_runs(ended)
-
-    def has_all_of(self, record: RunEnded) -> bool:
-        """Tell whether this is a file of this host, and known to hold all versions of a run."""
-        return self._database.is_sqlite and self._recorder.has_all_of(record)
-
-    def mark_lost(self, uids: Iterable[str]) -> int:
-        """Mark those of these runs that still count as running as lost; return how many."""
-        self._prepare()
-        return self._recorder.mark_lost(uids, datetime.now(UTC))
-
-    # What staging decides by.
-
-    def version(self, uid: str) -> Version | None:
-        """Return the version with this uid, or None."""
-        return self._read(lambda connection: lookup.version(connection, self, uid))
-
-    def version_at(self, uri: str, pin: Pin) -> Version | None:
-        """Return the newest version known to be at `uri` in the state `pin`, or None.
-
-        None also where the store gives no change token: a size alone proves nothing.
-        """
-        return self._read(lambda connection: lookup.version_at(connection, self, uri=uri, pin=pin))
-
-    def head(self, type_name: str, key: Mapping[str, Any]) -> Version | None:
-        """Return an artifact's current version, or None."""
-        return self._read(
-            lambda connection: lookup.head(connection, self, type_name=type_name, key=key)
-        )
-
-    def ref_at(self, uri: str, pin: Pin) -> Ref | None:
-        """Return the ref of what `version_at` returns, at a fraction of its cost."""
-        self._prepare()
-        return self._refs.at(uri, pin)
-
-    def head_ref(self, type_name: str, key: Mapping[str, Any]) -> Ref | None:
-        """Return the ref of what `head` returns, at a fraction of its cost."""
-        self._prepare()
-        return self._refs.head(type_name, key)
-
-    def _ref(self, uid: str) -> Ref | None:
-        found = self.version(uid)
-        return None if found is None else found.ref
-
-    def heads(self, type_name: str, /, **constraints: Any) -> Table[Version]:
-        """Return the current versions of the artifacts whose keys fit, sorted by key.
-
-        Args:
-            type_name: A type; one that is not recorded has no artifacts.
-            **constraints: Values of key fields; a list allows each of its members.
-        """
-        return listing.version_table(
-            self._read(
-                lambda connection: lookup.heads(
-                    connection, self, type_name=type_name, constraints=constraints
-                )
-            )
-        )
-
-    def keys(self, type_name: str, /, **constraints: Any) -> list[dict[str, Any]]:
-        """Return the keys of current artifacts that fit, sorted; constraints as in `heads`."""
-        return self._read(
-            lambda connection: lookup.keys(connection, type_name=type_name, constraints=constraints)
-        )
-
-    def reusable(self, reuse_key: str) -> Reusable | None:
-        """Return the outputs of the newest succeeded run with this reuse key, or None.
-
-        Whether they still stand is the caller's to find out: see `Version.is_present`.
-        """
-        return self._read(lambda connection: runs.reusable(connection, self, reuse_key))
-
-    # What people ask.
 
     def types(self) -> Table[ArtifactType]:
         """Return every artifact type as it was declared last."""
@@ -324,18 +189,9 @@ class Catalog:
 
         return self._read(find)
 
-    # Operating it.
-
-    def check(self) -> CatalogHealth:
-        """Return how the catalog is; changes nothing, and raises nothing if it is away."""
-        return examine(self._database)
-
-    def upgrade(self) -> None:
-        """Bring an older catalog to this version's tables; safe to repeat.
-
-        A SQLite file is copied beside itself first. Back up a Postgres database before.
-        """
-        migration.upgrade(self._database)
+    @property
+    def _owner(self) -> Owner:
+        return self
 
     def _relatives(
         self, x: Subject, direction: Direction, *, max_nodes: int, max_depth: int | None
@@ -367,18 +223,6 @@ class Catalog:
         return lineage.walk(
             connection, start, direction=direction, max_nodes=max_nodes, max_depth=max_depth
         )
-
-    def _read(self, work: Callable[[Connection], _T]) -> _T:
-        self._prepare()
-        return self._database.read(work)
-
-    def _prepare(self) -> None:
-        if self._is_ready:
-            return
-        with self._guard:
-            if not self._is_ready:
-                migration.ensure(self._database)
-                self._is_ready = True
 
 
 def _note(found: list[Any], limit: int) -> str:
