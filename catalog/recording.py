@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import (
         ErrorRecord,
-        InputRecord,
-        OutputRecord,
         RunEnded,
         RunStarted,
         TypeRecord,
@@ -103,16 +101,9 @@ class Recorder:
 
         self._database.record(work)
 
-    def has_all_of(self, record: RunEnded) -> bool:
-        """Tell whether all versions of a record were met before, and whole."""
-        items: tuple[InputRecord | OutputRecord, ...] = (*record.inputs, *record.outputs)
-        for item in items:  # no generator: asked before the result of each run
-            version = item.version
-            if version is None:
-                continue
-            if version.is_learned or version.ref.version not in self._known:
-                return False
-        return True
+    def has_all_of(self, versions: Iterable[str]) -> bool:
+        """Tell whether all of these versions were met before; asked before many a run's result."""
+        return self._known.keys() >= set(versions)
 
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from celery import _state
 from celery.utils.saferepr import saferepr
+from pydantic_core import from_json, to_json
 
 from rootcellar.arguments import recordable
-from rootcellar.code import GitState, git_state
+from rootcellar.code import GitState, code_identity, git_state
 from rootcellar.environment import environment
-from rootcellar.schemas.record import CodeIdentity, RunStarted, new_uid
+from rootcellar.note_text import begun_text, same_text
+from rootcellar.run_bounds import RunStart
+from rootcellar.schemas.record import new_uid
 from rootcellar.schemas.ref import MAPPING, TYPE_TAG, Ref
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.interface import TaskInterface
 
-__all__ = ["HEADER", "caller_is_celerys", "headers_for", "shown_arguments", "started_record"]
+__all__ = ["HEADER", "caller_is_celerys", "headers_for", "shown_arguments", "start_of"]
 
 _SHOWN_CHARACTERS = 1024
 HEADER = "rootcellar"
@@ -77,44 +81,64 @@ def caller_is_celerys() -> bool:
     return len(tasks) > 1 and str(getattr(tasks[-2], "name", "")).startswith("celery.")
 
 
-def started_record(
+def start_of(
     request: Any,
     runtime: Runtime,
-    code: Callable[..., CodeIdentity],
+    body: Callable[..., object],
     interface: TaskInterface,
-    args: Sequence[object],
-    kwargs: Mapping[str, object],
-) -> RunStarted:
-    """Return the first record of the run that this process is about to make."""
-    uid = new_uid()
-    request.rootcellar_run = uid
+    call: tuple[Sequence[object], Mapping[str, object]],
+) -> RunStart:
+    """Return the start of the run that this process is about to make.
+
+    Args:
+        request: Of Celery.
+        runtime: Of this process.
+        body: The task's function as written.
+        interface: Of the task.
+        call: Its arguments, positional and by name.
+    """
+    uid = request.rootcellar_run = new_uid()
     sent = _header(request)
-    commit = sent.get("git_commit")
-    git = (
-        GitState(str(commit), sent.get("git_dirty"))
-        if commit
-        else git_state(runtime.settings.git_commit)
-    )
     delivery = request.delivery_info or {}
-    return RunStarted(
-        uid=uid,
-        kind="task",
-        task=interface.name,
-        started_at=datetime.now(UTC),
-        task_id=request.id or "",
-        root_id=request.root_id or "",
-        parent_id=request.parent_id or "",
-        group_id=request.group or "",
-        parent_run=str(sent.get("run") or ""),
-        retries=request.retries or 0,
-        redelivered=bool(delivery.get("redelivered")),
-        queue=str(delivery.get("routing_key") or ""),
-        arguments=_named(interface, args, kwargs),
-        code=code(git=git),
-        environment=environment(runtime.settings.image),
-        host=runtime.host,
-        pid=os.getpid(),
+    git = sent.get("git_commit"), sent.get("git_dirty")
+    if not git[0]:
+        git = git_state(runtime.settings.git_commit)
+    fields = (
+        ("task_id", request.id),
+        ("root_id", request.root_id),
+        ("parent_id", request.parent_id),
+        ("group_id", request.group),
+        ("parent_run", sent.get("run")),
+        ("retries", request.retries),
+        ("redelivered", bool(delivery.get("redelivered"))),
+        ("arguments", _named(interface, *call)),
     )
+    said: dict[str, Any] = {name: value for name, value in fields if value}
+    said |= {"uid": uid, "started_at": datetime.now(UTC).isoformat()}
+    queue = delivery.get("routing_key") or ""
+    return RunStart(
+        uid,
+        task=interface.name,
+        task_id=request.id or "",
+        redelivered="redelivered" in said,
+        text=begun_text(_same(interface.name, queue, runtime.host, os.getpid(), body, *git), said),
+        environment=environment(runtime.settings.image),
+    )
+
+
+@functools.lru_cache(maxsize=1_000)
+def _same(  # noqa: PLR0913, PLR0917  what the text depends on
+    task: str,
+    queue: str,
+    host: str,
+    pid: int,
+    body: Callable[..., object],
+    commit: str,
+    dirty: bool | None,  # noqa: FBT001
+) -> bytes:
+    """Return what the starts of all runs of a task in this process say alike."""
+    code = code_identity(body, git=GitState(commit, dirty))
+    return same_text("task", task, queue, host, pid, code)
 
 
 def _header(request: Any) -> dict[str, Any]:
@@ -133,4 +157,20 @@ def _named(
         names = list(interface.signature.parameters)
         surplus = [str(position) for position in range(len(names), len(args))]
         bound = {**dict(zip([*names, *surplus], args, strict=False)), **kwargs}
-    return {name: recordable(value, name=name) for name, value in bound.items()}
+    return {name: _recordable(name, value) for name, value in bound.items()}
+
+
+def _recordable(name: str, value: object) -> Any:
+    if not Ref.is_ref(value):
+        return recordable(value, name=name)
+    try:
+        text = to_json(value)
+    except ValueError:  # nothing that a message could hold
+        return recordable(value, name=name)
+    return _recordable_ref(name, text)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _recordable_ref(name: str, text: bytes) -> Any:
+    """Return what stands for a ref: one input is often that of many tasks. Not to be changed."""
+    return recordable(from_json(text), name=name)
