@@ -37,15 +37,11 @@ def headers_for(installation: Installation | None) -> dict[str, Any]:
     """Return our header for a message sent from here."""
     if installation is None:
         return {}
-    git = git_state(installation.settings.git_commit)
+    git = installation.git
     stack = getattr(_state, "_task_stack", None)
     running = stack.top if stack is not None else None
     run = getattr(running.request, "rootcellar_run", "") if running is not None else ""
-    return {
-        "run": run or "",
-        "git_commit": git.commit,
-        "git_dirty": git.dirty,
-    }
+    return {"run": run or "", "git_commit": git.commit, "git_dirty": git.dirty}
 
 
 def shown_arguments(args: Any) -> str | None:
@@ -54,12 +50,11 @@ def shown_arguments(args: Any) -> str | None:
     Celery would write out every field of a ref, which nobody wants to read, and which takes a tenth
     of the time that sending takes.
     """
-    refs = [Ref.is_ref(one) for one in args or ()]
-    if not any(refs):
+    if not args or not any(map(Ref.is_ref, args)):
         return None
     parts = [
-        _shown_ref(one) if is_ref else str(saferepr(one, _SHOWN_CHARACTERS))
-        for one, is_ref in zip(args, refs, strict=True)
+        _shown_ref(one) if Ref.is_ref(one) else str(saferepr(one, _SHOWN_CHARACTERS))
+        for one in args
     ]
     text = ", ".join(parts)
     if len(text) > _SHOWN_CHARACTERS:
