@@ -21,7 +21,7 @@ from rootcellar.about import about
 from rootcellar.deliver import deliver
 from rootcellar.inputs import Reading, check_inputs, pin_input, stage, stage_known
 from rootcellar.limits import soft_limit_held
-from rootcellar.note_text import end_text
+from rootcellar.note_text import end_text, moment
 from rootcellar.outputs import OutputDesk, refs_of
 from rootcellar.progress import reporter
 from rootcellar.reuse import InputContent, reuse_key, stands, taken_over
@@ -287,15 +287,15 @@ class Attempt:
         """Return how a run ended that nobody but who wants to know of it looks for; else None."""
         if self._ledger.outputs or self._ledger.reuse_key:
             return None
-        at = datetime.now(UTC)
+        at = time.time_ns()
         told = [one for reading in self._readings if (one := reading.told()) is not None]
         if len(told) < len(self._readings):
-            return RunEnd.of(self._ended(RunState.SUCCEEDED, at=at))
+            return RunEnd.of(self._ended(RunState.SUCCEEDED))
         return RunEnd(
             self.start.uid,
             versions=[uid for uid, _ in told if uid is not None],
             text=end_text(at, self._ledger.phases(), told),
-            record=lambda: self._ended(RunState.SUCCEEDED, at=at),
+            record=lambda: self._ended(RunState.SUCCEEDED, at=moment(at)),
         )
 
     def settle(self, *, at_once: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from celery import _state
@@ -26,22 +25,29 @@ if TYPE_CHECKING:
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.interface import TaskInterface
 
-__all__ = ["HEADER", "caller_is_celerys", "headers_for", "shown_arguments", "start_of"]
+__all__ = ["HEADER", "caller_is_celerys", "header_for", "shown_arguments", "start_of"]
 
 _SHOWN_CHARACTERS = 1024
 HEADER = "rootcellar"
-"""Message header with the sender's run uid and code: no paths, no secrets, no arguments."""
+"""Message header: the sender's run uid, its commit, and `dirty` or `clean`; `-` for each unknown.
+
+No paths, no secrets, no arguments. One text, because brokers take long over nested headers.
+"""
+
+_UNKNOWN = "-"
+_DIRT = {True: "dirty", False: "clean", None: _UNKNOWN}
+_IS_DIRTY = {text: dirty for dirty, text in _DIRT.items()}
 
 
-def headers_for(installation: Installation | None) -> dict[str, Any]:
+def header_for(installation: Installation | None) -> str:
     """Return our header for a message sent from here."""
     if installation is None:
-        return {}
+        return ""
     git = installation.git
     stack = getattr(_state, "_task_stack", None)
     running = stack.top if stack is not None else None
     run = getattr(running.request, "rootcellar_run", "") if running is not None else ""
-    return {"run": run or "", "git_commit": git.commit, "git_dirty": git.dirty}
+    return f"{run or _UNKNOWN} {git.commit or _UNKNOWN} {_DIRT[git.dirty]}"
 
 
 def shown_arguments(args: Any) -> str | None:
@@ -93,23 +99,22 @@ def start_of(
         call: Its arguments, positional and by name.
     """
     uid = request.rootcellar_run = new_uid()
-    sent = _header(request)
+    sender, git = _sent(request)
     delivery = request.delivery_info or {}
-    git = sent.get("git_commit"), sent.get("git_dirty")
-    if not git[0]:
+    if not git.commit:
         git = git_state(runtime.settings.git_commit)
     fields = (
         ("task_id", request.id),
         ("root_id", request.root_id),
         ("parent_id", request.parent_id),
         ("group_id", request.group),
-        ("parent_run", sent.get("run")),
+        ("parent_run", sender),
         ("retries", request.retries),
         ("redelivered", bool(delivery.get("redelivered"))),
         ("arguments", _named(interface, *call)),
     )
     said: dict[str, Any] = {name: value for name, value in fields if value}
-    said |= {"uid": uid, "started_at": datetime.now(UTC).isoformat()}
+    said["uid"] = uid
     queue = delivery.get("routing_key") or ""
     return RunStart(
         uid,
@@ -136,9 +141,15 @@ def _same(  # noqa: PLR0913, PLR0917  what the text depends on
     return same_text("task", task, queue, host, pid, code)
 
 
-def _header(request: Any) -> dict[str, Any]:
+def _sent(request: Any) -> tuple[str, GitState]:
+    """Return the run that sent a message, empty if unknown, and the commit that it ran."""
     found = getattr(request, HEADER, None) or (request.headers or {}).get(HEADER)
-    return found if isinstance(found, dict) else {}
+    words = found.split(" ") if isinstance(found, str) else []
+    if len(words) != len(("run", "commit", "dirt")):
+        return "", GitState()
+    run, commit, dirt = words
+    git = GitState("" if commit == _UNKNOWN else commit, _IS_DIRTY.get(dirt))
+    return "" if run == _UNKNOWN else run, git
 
 
 def _named(

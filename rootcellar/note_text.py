@@ -7,7 +7,7 @@ import json
 import logging
 import operator
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -22,15 +22,27 @@ from rootcellar.schemas.record import (
     RunStarted,
     RunState,
     VersionRecord,
+    time_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Noted", "begun_text", "end_text", "read_note", "read_start", "same_text", "start_text"]
+__all__ = [
+    "Noted",
+    "begun_text",
+    "end_text",
+    "moment",
+    "nanoseconds",
+    "read_note",
+    "read_start",
+    "same_text",
+    "start_text",
+]
 
 logger = logging.getLogger("rootcellar.run")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAME = ("kind", "task", "queue", "host", "pid", "code")
 """Of all runs of a task in a process."""
 
@@ -80,10 +92,20 @@ class Noted:
         return RunEnded(
             uid=self.start.uid,
             state=RunState.SUCCEEDED,
-            ended_at=datetime.fromisoformat(self.end["ended_at"]),
+            ended_at=moment(self.end["ended_ns"]),
             phases=PhaseSeconds(**self.end["phases"]),
             inputs=tuple(inputs),
         )
+
+
+def moment(nanoseconds: int) -> datetime:
+    """Return a time that is told in nanoseconds since 1970, to the microsecond."""
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def nanoseconds(at: datetime) -> int:
+    """Return the nanoseconds since 1970 of a time."""
+    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def start_text(record: RunStarted) -> bytes:
@@ -102,7 +124,8 @@ def begun_text(same: bytes, said: Mapping[str, Any]) -> bytes:
 
     Args:
         same: What `same_text` gave.
-        said: The other fields of the record that are not empty, as JSON values.
+        said: The other fields of the record that are not empty, as JSON values. Without
+            `started_at`, it began when its uid was made.
     """
     return same + _encoded(said)[1:]
 
@@ -121,17 +144,17 @@ def same_text(*values: Any) -> bytes:
 
 
 def end_text(
-    ended_at: datetime, phases: PhaseSeconds, inputs: Iterable[tuple[str | None, InputRecord]]
+    ended_ns: int, phases: PhaseSeconds, inputs: Iterable[tuple[str | None, InputRecord]]
 ) -> bytes:
     """Return what is added of one that succeeded, made nothing and read known versions only.
 
     Args:
-        ended_at: When.
+        ended_ns: When, in nanoseconds since 1970.
         phases: How long they took.
         inputs: The uid of each one's version, which stands for what its record says of it.
     """
     said = {
-        "ended_at": ended_at.isoformat(),
+        "ended_ns": ended_ns,
         "phases": {
             "stage_in": phases.stage_in,
             "body": phases.body,
@@ -162,11 +185,12 @@ def read_start(text: bytes, environment: Environment | None) -> RunStarted:
     """
     said = json.loads(text)
     code = said.pop("code")
-    said["started_at"] = datetime.fromisoformat(said["started_at"])
+    at = said.pop("started_at", None)
     digest = said.get("arguments_digest")
     said["arguments_digest"] = digest and Digest(digest)
     return RunStarted(
         **said,
+        started_at=time_of(said["uid"]) if at is None else datetime.fromisoformat(at),
         environment=environment,
         code=code
         and CodeIdentity(

@@ -21,7 +21,7 @@ from rootcellar.limits import leave_undisturbed
 from rootcellar.message import (
     HEADER,
     caller_is_celerys,
-    headers_for,
+    header_for,
     shown_arguments,
     start_of,
 )
@@ -114,7 +114,7 @@ class ArtifactTask(Task[Any, Any]):
         if "argsrepr" not in options and (shown := shown_arguments(args)) is not None:
             options["argsrepr"] = shown
         headers = dict(options.pop("headers", None) or {})
-        headers.setdefault(HEADER, headers_for(installation))
+        headers.setdefault(HEADER, header_for(installation))
         return super().apply_async(args, kwargs, *rest, headers=headers, **options)
 
     def _check_call(
