@@ -11,7 +11,7 @@ from rootcellar.catalog.drawing.lettering import readable
 from rootcellar.catalog.drawing.table import Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rootcellar.catalog.answers.difference import Change
     from rootcellar.catalog.drawing.graph import Graph
@@ -117,7 +117,7 @@ class Why:
         if self.is_same:
             return f"{self.version} has the same content as {than}"
         verb = "differs from" if self.is_same is False else "may differ from"
-        phrases = list(dict.fromkeys(root.phrase for root in self.roots))
+        phrases = _phrases(self.roots)
         if not phrases:
             return f"{self.version} {verb} {than}; why was not examined"
         more = len(phrases) - _PHRASES
@@ -185,3 +185,12 @@ class Why:
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+
+def _phrases(roots: Sequence[Cause]) -> list[str]:
+    """Return the clauses of a sentence; one environment that many runs had is told once."""
+    told: dict[object, str] = {}
+    for root in roots:
+        key = root.changes if root.kind is CauseKind.ENVIRONMENT else root.phrase
+        told.setdefault(repr(key), root.phrase)
+    return list(told.values())

@@ -101,7 +101,7 @@ def _examine(after: Version, before: Version, made: Mapping[str, Made]) -> Exami
     new, old = made.get(after.run_uid), made.get(before.run_uid)
     node = Examined(after=after, before=before, made=new)
     if new is None or old is None or {"push", "pull"} & {new.run.kind, old.run.kind}:
-        return replace(node, foreign=_origins(after, new, before, old))
+        return replace(node, foreign=_origins(new, old))
     data = tuple(
         OtherInput(pair.place, pair.before, pair.after, pair.how)
         for pair in match(old.reads, new.reads)
@@ -198,12 +198,12 @@ def _foreign(node: Examined) -> Cause:
     return _cause(node, CauseKind.DATA, node.foreign, node.foreign, ())
 
 
-def _origins(after: Version, new: Made | None, before: Version, old: Made | None) -> str:
-    one, other = _origin(after, new), _origin(before, old)
+def _origins(new: Made | None, old: Made | None) -> str:
+    one, other = _origin(new), _origin(old)
     return one if one == other else f"{one}, was {other}"
 
 
-def _origin(version: Version, made: Made | None) -> str:
+def _origin(made: Made | None) -> str:
     if made is None:
         return "seen in its store, made by no run of ours"
     return "pushed by hand" if made.run.kind == "push" else f"made by {_short(made.run.task)}"
