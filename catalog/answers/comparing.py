@@ -88,6 +88,19 @@ class Comparing(Ledger):
 
         return self._read(find)
 
+    def earlier(self, x: Subject, /, than: Than = None) -> Version:
+        """Return the version that `why(x, than)` compares `x` with.
+
+        Raises:
+            NotInCatalog: There is none.
+            CatalogError: A time has no time zone.
+        """
+        return self._read(
+            lambda connection: other_version(
+                connection, self._owner, resolve(connection, self._owner, x), than
+            )
+        )
+
     def stale(
         self, type_name: str | None = None, /, *, max_rows: int = 10_000, **key: Any
     ) -> Table[Stale]:

@@ -82,10 +82,18 @@ class Change:
             return f"{told}{spelled(self.after)}, was not there"
         if self.how is How.MISSING:
             return f"{told}not there, was {spelled(self.before)}"
-        same = self.how is How.OTHER_CONTENT and self.before == self.after
-        was = "" if same else f", was {spelled(self.before)}"
         marked = self.how not in {How.CHANGED, How.OTHER_ARTIFACT}
-        return f"{told}{spelled(self.after)}{was}" + (f": {self.how}" if marked else "")
+        mark = f": {self.how}" if marked and self.topic is not Topic.CONTENT else ""
+        return f"{told}{spelled(self.after)}, was {self._was()}{mark}"
+
+    def _was(self) -> str:
+        """Return what was before, of one artifact only which version."""
+        before = spelled(self.before)
+        if self.how not in {How.OTHER_CONTENT, How.UNKNOWN} or self.topic is Topic.CONTENT:
+            return before
+        artifact, word, number = before.rpartition(" version ")
+        is_same = str(self.after).startswith(f"{artifact}{word}")
+        return f"version {number}" if word and is_same else before
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
