@@ -83,7 +83,8 @@ class Change:
         if self.how is How.MISSING:
             return f"{told}not there, was {spelled(self.before)}"
         marked = self.how not in {How.CHANGED, How.OTHER_ARTIFACT}
-        mark = f": {self.how}" if marked and self.topic is not Topic.CONTENT else ""
+        is_plain = (self.topic, self.how) == (Topic.CONTENT, How.OTHER_CONTENT)
+        mark = f": {self.how}" if marked and not is_plain else ""
         return f"{told}{spelled(self.after)}, was {self._was()}{mark}"
 
     def _was(self) -> str:
