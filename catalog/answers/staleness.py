@@ -11,17 +11,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, literal, select, union_all
 
 from rootcellar.catalog import tables as t
-from rootcellar.catalog.answers.current import edges, made, now, read, with_dependants
+from rootcellar.catalog.answers.current import (
+    edges,
+    edges_from,
+    made,
+    now,
+    read,
+    with_dependants,
+)
 from rootcellar.catalog.drawing.table import Column, Table
 from rootcellar.catalog.keys import key_order, matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import CTE, ColumnElement, Connection, Row, Select
+    from sqlalchemy import CTE, Connection, Row, Select
 
 __all__ = ["Stale", "StaleCause", "find_stale", "stale_table"]
 
@@ -106,26 +113,11 @@ def find_stale(
         type_id: Of the artifacts to look at; None for all.
         max_rows: If there are more, those of the artifacts that were recorded first.
     """
-    stale = _stale()
-    is_stale = read.c.artifact_id.in_(select(stale.c.artifact_id))
-    cause = case(
-        (_is_changed(), StaleCause.CHANGED.value),
-        (is_stale, StaleCause.UPSTREAM.value),
-        else_=StaleCause.UNKNOWN.value,
-    )
-    query = (
-        _compared(edges(*_detail(), cause.label("cause")))
-        .join(t.artifact, t.artifact.c.id == t.artifact_head.c.artifact_id)
-        .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
-        .join(_input, _input.c.id == read.c.artifact_id)
-        .join(_input_type, _input_type.c.id == _input.c.type_id)
-        .where(or_(_is_other, is_stale))
-        .order_by(t.artifact_head.c.artifact_id)
-        .limit(max_rows)
-    )
+    blamed = _blamed()
     if type_id is not None:
-        query = query.where(*matches(type_id, constraints))
-    found = [_stale_of(row) for row in connection.execute(query)]
+        wanted = select(t.artifact.c.id).where(*matches(type_id, constraints))
+        blamed = blamed.where(blamed.selected_columns.artifact_id.in_(wanted))
+    found = [_stale_of(row) for row in connection.execute(_told(blamed, max_rows))]
     return sorted(
         found,
         key=lambda one: (one.type, key_order(one.key), one.argument, key_order(one.input_key)),
@@ -140,46 +132,79 @@ def stale_table(found: Sequence[Stale], *, note: str) -> Table[Stale]:
 
 _was, _is = t.content.alias("content_read"), t.content.alias("content_now")
 _input, _input_type = t.artifact.alias("input"), t.artifact_type.alias("input_type")
+_EDGE = (
+    t.artifact_head.c.artifact_id,
+    made.c.id.label("made_id"),
+    t.run_input.c.argument,
+    read.c.id.label("read_id"),
+    now.c.id.label("now_id"),
+)
 
-_is_other = now.c.content_id != read.c.content_id
+
+def _blamed() -> Select[Any]:
+    """Return a query for the inputs to blame, by the ids of all that is concerned.
+
+    All inputs of all heads are looked at once; after that only what differs, and what hangs on it.
+    """
+    other = _other()
+    changed = select(other.c.artifact_id).where(other.c.is_changed)
+    stale = with_dependants(changed, "stale")
+    is_stale = other.c.input_id.in_(select(stale.c.artifact_id))
+    cause = case(
+        (other.c.is_changed, StaleCause.CHANGED.value),
+        (is_stale, StaleCause.UPSTREAM.value),
+        else_=StaleCause.UNKNOWN.value,
+    )
+    own = select(*(other.c[column.name] for column in _EDGE), cause.label("cause"))
+    upstream = edges_from(stale, *_EDGE, literal(StaleCause.UPSTREAM.value)).where(
+        now.c.content_id == read.c.content_id
+    )
+    both = union_all(own, upstream).subquery("blamed")
+    return select(both)
 
 
-def _compared(query: Select[Any]) -> Select[Any]:
-    """Return the query with the contents that were read and that are current."""
+def _other() -> CTE:
+    """Return the inputs whose current content is not the one that was read."""
+    was, is_now = (func.substr(one.c.digest, 1, _ALGORITHM) for one in (_was, _is))
+    is_there = t.location.c.state.in_([t.LocationState.PRESENT, t.LocationState.SUPERSEDED])
+    is_changed = and_(was == is_now, was != "unread:", is_there)
     return (
-        query.join(_was, _was.c.id == read.c.content_id)
+        edges(*_EDGE, read.c.artifact_id.label("input_id"), is_changed.label("is_changed"))
+        .join(_was, _was.c.id == read.c.content_id)
         .join(_is, _is.c.id == now.c.content_id)
         .join(t.location, t.location.c.version_id == now.c.id)
+        .where(now.c.content_id != read.c.content_id)
+        .cte("other")
     )
 
 
-def _is_changed() -> ColumnElement[bool]:
-    """Return what holds if an input certainly has other content now."""
-    was, is_now = (func.substr(one.c.digest, 1, _ALGORITHM) for one in (_was, _is))
-    is_there = t.location.c.state.in_([t.LocationState.PRESENT, t.LocationState.SUPERSEDED])
-    return and_(_is_other, was == is_now, was != "unread:", is_there)
-
-
-def _stale() -> CTE:
-    """Return the artifacts that are stale: by an input of their own, and all that hangs on them."""
-    direct = _compared(edges(t.artifact_head.c.artifact_id)).where(_is_changed())
-    return with_dependants(direct, "stale")
-
-
-def _detail() -> list[Any]:
-    return [
-        t.artifact_type.c.name.label("type"),
-        t.artifact.c.key_text,
-        made.c.seq,
-        made.c.uid.label("version"),
-        t.run_input.c.argument,
-        _input_type.c.name.label("input_type"),
-        _input.c.key_text.label("input_key_text"),
-        read.c.seq.label("recorded_seq"),
-        read.c.uid.label("recorded"),
-        now.c.seq.label("current_seq"),
-        now.c.uid.label("current"),
-    ]
+def _told(blamed: Select[Any], max_rows: int) -> Select[Any]:
+    """Return the query for the first of these inputs with all that is told of them."""
+    first = blamed.order_by(*list(blamed.selected_columns)[:4]).limit(max_rows).subquery("first")
+    return (
+        select(
+            t.artifact_type.c.name.label("type"),
+            t.artifact.c.key_text,
+            made.c.seq,
+            made.c.uid.label("version"),
+            first.c.argument,
+            first.c.cause,
+            _input_type.c.name.label("input_type"),
+            _input.c.key_text.label("input_key_text"),
+            read.c.seq.label("recorded_seq"),
+            read.c.uid.label("recorded"),
+            now.c.seq.label("current_seq"),
+            now.c.uid.label("current"),
+        )
+        .select_from(first)
+        .join(t.artifact, t.artifact.c.id == first.c.artifact_id)
+        .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
+        .join(made, made.c.id == first.c.made_id)
+        .join(read, read.c.id == first.c.read_id)
+        .join(now, now.c.id == first.c.now_id)
+        .join(_input, _input.c.id == read.c.artifact_id)
+        .join(_input_type, _input_type.c.id == _input.c.type_id)
+    )
 
 
 def _stale_of(row: Row[Any]) -> Stale:
