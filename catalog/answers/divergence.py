@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from rootcellar.catalog import lookup
 from rootcellar.catalog import tables as t
@@ -18,7 +18,7 @@ from rootcellar.catalog.upserts import chunks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from rootcellar.catalog.values import Owner, Version
 
@@ -80,9 +80,10 @@ def find_divergences(
         tasks: Of these only; None for all.
         max_rows: Stop after so many.
     """
+    is_asked = _of_tasks(connection, tasks)
     pairs: list[tuple[_Production, _Production]] = []
-    for some in chunks(_candidates(connection, tasks)):
-        for made in _alike(connection, some):
+    for some in chunks(_candidates(connection, is_asked)):
+        for made in _alike(connection, some, is_asked):
             pairs += _unequal(made)
         if len(pairs) >= max_rows:
             break
@@ -123,23 +124,31 @@ def divergence_table(found: Sequence[Divergence], *, note: str) -> Table[Diverge
     return Table(_COLUMNS, rows, found, note)
 
 
-def _candidates(connection: Connection, tasks: Sequence[str] | None) -> list[int]:
+def _of_tasks(connection: Connection, tasks: Sequence[str] | None) -> ColumnElement[bool]:
+    """Return what the runs of these tasks fulfil."""
+    if tasks is None:
+        return true()
+    named = select(t.task.c.id).where(t.task.c.name.in_(tasks))
+    return t.run.c.task_id.in_(connection.execute(named).scalars().all())
+
+
+def _candidates(connection: Connection, is_asked: ColumnElement[bool]) -> list[int]:
     """Return the artifacts that one code of one task made with several contents."""
     query = (
         select(t.version.c.artifact_id)
         .join(t.run, t.run.c.id == t.version.c.run_id)
         .join(t.code, t.code.c.id == t.run.c.code_id)
+        .where(is_asked)
         .group_by(t.version.c.artifact_id, t.run.c.task_id, t.code.c.source_digest)
         .having(func.count(t.version.c.content_id.distinct()) > 1)
         .order_by(t.version.c.artifact_id)
     )
-    if tasks is not None:
-        named = select(t.task.c.id).where(t.task.c.name.in_(tasks))
-        query = query.where(t.run.c.task_id.in_(named))
     return list(dict.fromkeys(connection.execute(query).scalars()))
 
 
-def _alike(connection: Connection, artifacts: Sequence[int]) -> Iterator[list[_Production]]:
+def _alike(
+    connection: Connection, artifacts: Sequence[int], is_asked: ColumnElement[bool]
+) -> Iterator[list[_Production]]:
     """Yield the productions of each artifact by the same means, as they were recorded."""
     query: Select[Any] = (
         select(
@@ -155,7 +164,7 @@ def _alike(connection: Connection, artifacts: Sequence[int]) -> Iterator[list[_P
         .join(t.content, t.content.c.id == t.version.c.content_id)
         .join(t.run, t.run.c.id == t.version.c.run_id)
         .join(t.code, t.code.c.id == t.run.c.code_id)
-        .where(t.version.c.artifact_id.in_(artifacts))
+        .where(t.version.c.artifact_id.in_(artifacts), is_asked)
         .order_by(t.version.c.artifact_id, t.version.c.recorded_at, t.version.c.id)
     )
     rows = connection.execute(query).all()
