@@ -7,6 +7,7 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from rootcellar.catalog.drawing.lettering import readable
 from rootcellar.catalog.wording import minute
 
 if TYPE_CHECKING:
@@ -103,14 +104,18 @@ class Recipe:
             "caveats": list(self.caveats),
         }
 
-    def __str__(self) -> str:
+    def text(self, app: str = "") -> str:
+        """Return `commands` with what they make, and the caveats, as comments."""
         by = self.run.task or "an unknown task"
         lines = [
-            f"# {self.version}, made by {by} at {minute(self.run.started_at)}",
-            *self.commands(),
-            *(f"# note: {caveat}" for caveat in self.caveats),
+            readable(f"# {self.version}, made by {by} at {minute(self.run.started_at)}"),
+            *self.commands(app),
+            *(readable(f"# note: {caveat}") for caveat in self.caveats),
         ]
         return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text()
 
     def __repr__(self) -> str:
         return str(self)

@@ -71,7 +71,8 @@ def _differences(then: Environment | None, here: Environment | None) -> tuple[Di
 
 
 def _caveats(run: Run, inputs: Sequence[RunInput], here: Environment | None) -> Iterator[str]:
-    yield from _of_code(run.code)
+    if run.kind == "task":
+        yield from _of_code(run.code)
     if run.environment is None:
         yield "the environment was not recorded"
     elif here is None:
@@ -100,7 +101,8 @@ def _of_inputs(inputs: Sequence[RunInput]) -> Iterator[str]:
         if one.version is None:
             yield f"{one.argument} was optional and absent; it may be there now"
         elif not one.version.is_present:
-            yield f"{one.version} is no longer at its URI"
+            where = "only a cache, or a store that keeps old versions, has it"
+            yield f"{one.version} is no longer at its URI: {where}"
 
 
 def _texts(value: Any) -> Iterator[str]:

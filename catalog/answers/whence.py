@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from rootcellar.catalog.answers.sameness import Change, change
 from rootcellar.catalog.drawing.arrow import canonical_json
 from rootcellar.catalog.drawing.lettering import readable
 from rootcellar.catalog.wording import duration, minute, size
+from rootcellar.schemas.ref import TYPE_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -134,7 +136,7 @@ class Whence:
             yield f"{version}   {self.certainty}, {size(version.size_bytes)}"
             yield f"  made   {self._made(version)}"
             if self.run is not None and (told := _circumstances(self.run, self.sources)):
-                yield f"  code   {told}"
+                yield f"  {'with' if self.run.code is None else 'code'}   {told}"
             if now := _now(version, self.current):
                 yield f"  now    {now}"
             yield from _aligned("from", [_source_cells(one) for one in self.sources])
@@ -183,7 +185,11 @@ def _circumstances(run: Run, sources: Sequence[Source]) -> str:
         if run.environment.image:
             parts.append(f"image {run.environment.image}")
     staged = {one.argument for one in sources}
-    plain = {name: value for name, value in run.arguments.items() if name not in staged}
+    plain = {
+        name: value
+        for name, value in run.arguments.items()
+        if name not in staged and not (isinstance(value, Mapping) and TYPE_TAG in value)
+    }
     if plain:
         parts.append(f"args {', '.join(f'{n}={_plain(v)}' for n, v in plain.items())}")
     return readable("   ".join(parts))
