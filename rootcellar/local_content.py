@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rootcellar.catalog.answers.whence import LocalContent
 from rootcellar.schemas.errors import BindingError, ContentError, SettingsError
@@ -42,7 +42,7 @@ def content_of(path: str | os.PathLike[str], catalog: Catalog) -> LocalContent:
         if stat.S_ISDIR(mode):
             manifest = place / MANIFEST_NAME
             return (
-                _by_manifest(manifest, place.name)
+                _by_manifest(manifest, place.resolve().name)
                 if manifest.is_file()
                 else _folder(place, catalog)
             )
@@ -121,9 +121,14 @@ def _manifest_digest(path: Path, files: Iterable[tuple[str, int]], algorithm: Al
     return writer.digest
 
 
+def _refuse(error: OSError) -> NoReturn:
+    # What is passed over would make another folder of it.
+    raise error
+
+
 def _files(path: Path) -> Iterator[tuple[str, int]]:
     """Yield the files below a folder, by path with slashes, with their sizes."""
-    for folder, _, names in os.walk(path):
+    for folder, _, names in os.walk(path, onerror=_refuse):
         below = Path(folder).relative_to(path)
         for name in names:
             yield (below / name).as_posix(), (path / below / name).stat().st_size

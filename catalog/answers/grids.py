@@ -122,7 +122,12 @@ def coverage(
         rows.append((*(cell[name] for name in order), *standing))
     share = f"{there} of {len(cells)} present, {len(cells) - there} missing"
     notes = [part for part in (share, cut_note(len(cells), limit)) if part]
-    return Table((*columns, *_STATE), rows, note="; ".join(notes))
+    return Table((*columns, *_state_columns(order)), rows, note="; ".join(notes))
+
+
+def _state_columns(fields: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns beside the key; one that is called like a key field gives way."""
+    return tuple(Column(f"{one.name}_", one.kind) if one.name in fields else one for one in _STATE)
 
 
 def _values(given: Any) -> list[Any]:

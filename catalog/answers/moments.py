@@ -137,21 +137,29 @@ def moment_of(when: Moment) -> datetime:
     Raises:
         CatalogError: A time without a zone that is no text, or a text that is no time.
     """
-    if isinstance(when, str):
-        try:
-            found = datetime.fromisoformat(when)
-        except ValueError as error:
-            raise CatalogError(
-                f"{when[:80]!r} is no time",
-                remedy="Write it as 2026-01-31 or 2026-01-31T12:00+01:00",
-            ) from error
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    if isinstance(when, date) and not isinstance(when, datetime):
-        return datetime.combine(when, time(), UTC)
-    moment = names.moment(when)
+    moment: datetime | None = None
+    match when:
+        case str():
+            moment = _read_time(when)
+        case datetime() | timedelta():
+            moment = names.moment(when)
+        case date():
+            moment = datetime.combine(when, time(), UTC)
     if moment is None:
-        raise CatalogError("no time is given", remedy="Pass a time, a day or a timedelta")
+        raise CatalogError(
+            f"a {type(when).__name__} is no time", remedy="Pass a time, a day, ISO text or a span"
+        )
     return moment
+
+
+def _read_time(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CatalogError(
+            f"{text[:80]!r} is no time", remedy="Write it as 2026-01-31 or 2026-01-31T12:00+01:00"
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _same_artifact(one: Version) -> ColumnElement[bool]:

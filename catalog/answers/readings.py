@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from rootcellar.catalog.resolving import Subject
     from rootcellar.catalog.values import Owner
@@ -123,7 +123,7 @@ def _nearest(readings: Sequence[_Reading]) -> _Reading:
     )
 
 
-def attempts(connection: Connection, owner: Owner, x: Subject | Run) -> Table[Run]:
+def attempts(connection: Connection, owner: Owner, x: Subject | Run, *, limit: int) -> Table[Run]:
     """Return all runs of one message, the first first, with what each left behind.
 
     Args:
@@ -132,41 +132,43 @@ def attempts(connection: Connection, owner: Owner, x: Subject | Run) -> Table[Ru
     Raises:
         NotInCatalog: It names none of these, or a version that no run of ours made.
     """
-    same = _same_message(connection, owner, x)
-    found = list(runs.runs_by_id(connection, owner, same).values())
+    of_message = _same_message(connection, owner, x)
+    query = select(run.c.id).where(*of_message).order_by(run.c.started_at, run.c.id)
+    same = connection.execute(query.limit(limit + 1)).scalars().all()
+    found = list(runs.runs_by_id(connection, owner, same[:limit]).values())
     found.sort(key=lambda one: (one.started_at, one.retries, one.uid))
     table = listing.run_table(found)
     rows = [
         (number, one.redelivered, _left(connection, owner, one), *row)
         for number, (one, row) in enumerate(zip(found, table.rows, strict=True), start=1)
     ]
-    return Table((*_ATTEMPT, *table.columns), rows, found)
+    return Table((*_ATTEMPT, *table.columns), rows, found, cut_note(len(same), limit))
 
 
-def _same_message(connection: Connection, owner: Owner, x: Subject | Run) -> Sequence[int]:
-    if isinstance(x, str):
+def _same_message(
+    connection: Connection, owner: Owner, x: Subject | Run
+) -> list[ColumnElement[bool]]:
+    """Return what the rows of the runs fulfil."""
+    one = None
+    if isinstance(x, str) and "://" not in x:
         # A task's id was given by Celery, a run's uid by us; both look alike.
-        ids = connection.execute(select(run.c.id).where(run.c.celery_task_id == x)).scalars().all()
-        if ids:
-            return ids
-    one = _run_of(connection, owner, x)
+        one = runs.run(connection, owner, x)
+        of_task = run.c.celery_task_id == x
+        if one is None and connection.execute(select(run.c.id).where(of_task).limit(1)).first():
+            return [of_task]
+    if one is None:
+        one = _maker(connection, owner, x)
     if not one.task_id:
-        return connection.execute(select(run.c.id).where(run.c.uid == one.uid)).scalars().all()
+        return [run.c.uid == one.uid]
     # By the task, too: so that the index on (task_id, started_at) narrows it.
-    query = (
-        select(run.c.id)
-        .join(task, task.c.id == run.c.task_id)
-        .where(task.c.name == one.task, run.c.celery_task_id == one.task_id)
-    )
-    return connection.execute(query).scalars().all()
+    tasks = select(task.c.id).where(task.c.name == one.task)
+    ids = connection.execute(tasks).scalars().all()
+    return [run.c.task_id.in_(ids), run.c.celery_task_id == one.task_id]
 
 
-def _run_of(connection: Connection, owner: Owner, x: Subject | Run) -> Run:
+def _maker(connection: Connection, owner: Owner, x: Subject | Run) -> Run:
     if isinstance(x, Run):
         return x
-    found = runs.run(connection, owner, x) if isinstance(x, str) and "://" not in x else None
-    if found is not None:
-        return found
     one = resolve(connection, owner, x)
     made_by = runs.run(connection, owner, one.run_uid) if one.run_uid else None
     if made_by is None:

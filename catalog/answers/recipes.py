@@ -83,6 +83,8 @@ def _caveats(run: Run, inputs: Sequence[RunInput], here: Environment | None) -> 
     yield from _of_inputs(inputs)
     if run.kind == "task":
         yield "running it publishes new versions at the same URIs"
+    elif not run.kind:
+        yield "only the end of its run is recorded yet: the call may still come"
     else:
         yield f"it was made by hand ({run.kind}), which left no code to run again"
 

@@ -104,6 +104,8 @@ class Surveying(Ledger):
     def coverage(self, type_name: str, /, *, limit: int = 10_000, **grid: Any) -> Table[Row]:
         """Return each key of a grid, and whether its artifact is `present` or `missing`.
 
+        A column that is called like a key field has an underscore at its end, as in `state_`.
+
         Args:
             type_name: A type.
             limit: The table's note counts the whole grid.

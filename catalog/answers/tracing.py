@@ -126,7 +126,7 @@ class Tracing(Ledger):
 
         return self._read(find)
 
-    def attempts(self, x: Subject | Run, /) -> Table[Run]:
+    def attempts(self, x: Subject | Run, /, *, limit: int = 1_000) -> Table[Run]:
         """Return all runs of one Celery message, the first first: retries and redeliveries.
 
         The column `left` names the versions that each made, also if it failed afterwards.
@@ -134,11 +134,15 @@ class Tracing(Ledger):
         Args:
             x: A run, its uid, a Celery task id, or what names a version: then of the run that made
                 it. A task id alone is sought among all runs, which takes longer.
+            limit: The table's note says if there are more.
 
         Raises:
             NotInCatalog: No run is recorded under that name, or the version was made by none.
         """
-        return self._read(lambda connection: readings.attempts(connection, self._owner, x))
+        check_limit("limit", limit)
+        return self._read(
+            lambda connection: readings.attempts(connection, self._owner, x, limit=limit)
+        )
 
     def reproduce(self, x: Subject, /, *, here: Environment | None = None) -> Recipe:
         """Return what it takes to make a version once more: commit, environment, call.

@@ -151,6 +151,19 @@ def test_what_cannot_be_read_is_told(cat, here, monkeypatch):
         cat.whence(here / "source")
 
 
+def test_a_folder_that_hides_something_is_not_taken_for_less(cat, here, monkeypatch):
+    """What cannot be listed may hold files."""
+
+    def walk(path, onerror):
+        onerror(PermissionError(13, "Permission denied"))
+        yield from ()
+
+    monkeypatch.setattr(local_content.os, "walk", walk)
+
+    with pytest.raises(ContentError, match="cannot be read: Permission denied"):
+        cat.whence(folder_of(here, {"a.txt": "one"}))
+
+
 def test_the_digest_is_that_of_the_bytes(cat, here):
     """What is handed to the catalog alone is complete, too."""
     Words(page=1).push(_written(here / "source", "a b c"))

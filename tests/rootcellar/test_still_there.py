@@ -102,6 +102,9 @@ def test_a_recipe_compares_with_this_process(cat, project):
     made = cat.versions("count")[0]
 
     recipe = cat.reproduce(made)
+    task.apply(kwargs=recipe.arguments, throw=True)
+    first, again = (cat.produced(one).inputs[0].version for one in cat.versions("count"))
 
+    assert first == again
     assert (environment().python, ()) == (recipe.here.python, recipe.packages)
     assert not any("not compared" in caveat for caveat in recipe.caveats)

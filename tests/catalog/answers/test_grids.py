@@ -137,6 +137,24 @@ def test_a_grid_takes_days_and_ranges(catalog, records):
     assert "1 of 3 present, 2 missing" == found.note
 
 
+def test_a_key_field_keeps_its_name(catalog, records):
+    """A state is a state of the country; the table's own column gives way."""
+    make(catalog, records, "w", [{"state": "Bayern"}])
+
+    found = catalog.coverage("w", state=["Bayern", "Hessen"])
+
+    assert ("Bayern", "Hessen") == found.column("state")
+    assert ("present", "missing") == found.column("state_")
+
+
+def test_a_type_without_key_has_a_grid_of_one(catalog, records):
+    """It is there."""
+    make(catalog, records, "atlas", [{}])
+
+    assert ("present",) == catalog.coverage("atlas").column("state")
+    assert [] == list(catalog.gaps(have="atlas", lack="atlas"))
+
+
 def test_a_grid_that_is_too_large_is_refused(catalog, records):
     """Rather than filling the memory."""
     make(catalog, records, "w", [{"a": 1, "b": 1}])

@@ -67,10 +67,12 @@ def test_what_cannot_be_compared_is_unknown(catalog, records):
     digest = Digest("blake3:" + "1" * 64)
     later = replace(later, ref=later.ref.model_copy(update={"digest": digest}))
     records.record(catalog, [], [later])
+    last = records.version("w", {"s": 1}, "sunny", recorded_at=records.START + 5 * DAY)
+    records.record(catalog, [], [last])
 
     found = catalog.history(made[0].ref)
 
-    assert ("unknown", "changed", "changed", "first") == found.column("change")
+    assert ("changed", "unknown", "changed", "changed", "first") == found.column("change")
 
 
 def test_a_uri_has_a_history_of_its_own(catalog, records):

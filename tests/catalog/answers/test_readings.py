@@ -151,6 +151,14 @@ def test_attempts_are_all_runs_of_a_message(catalog, records):
         assert ([], ["pv(s=1) version 1"], []) == found.column("left")
 
 
+def test_many_attempts_are_cut_with_a_note(catalog, records):
+    """The first ones stay."""
+    uids, _ = attempted(catalog, records)
+    found = catalog.attempts(uids[1], limit=2)
+
+    assert (uids[:2], "first 2 of more") == ([one.uid for one in found], found.note)
+
+
 def test_a_run_without_a_message_is_its_only_attempt(catalog, records):
     """What was made by hand was not retried, and two of them are not one."""
     uids = [records.record(catalog) for _ in range(2)]
