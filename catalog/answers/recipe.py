@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.drawing.lettering import readable
+from rootcellar.catalog.drawing.lines import html_lines
 from rootcellar.catalog.wording import minute
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ class Recipe:
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        return html_lines(str(self))
 
     def _commands(self, app: str) -> Iterator[str]:
         if self.image:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rootcellar.catalog.answers.sameness import Change, change
 from rootcellar.catalog.drawing.arrow import canonical_json
 from rootcellar.catalog.drawing.lettering import readable
+from rootcellar.catalog.drawing.lines import html_lines
 from rootcellar.catalog.wording import duration, minute, size
 from rootcellar.schemas.ref import TYPE_TAG
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalContent", "Source", "Whence"]
 
 _ALSO = 5
+_STALE = "<- stale"
 _SHORT = 7
 _LONGEST_ARGUMENT = 40
 
@@ -128,6 +130,9 @@ class Whence:
     def __repr__(self) -> str:
         return str(self)
 
+    def _repr_html_(self) -> str:
+        return html_lines(str(self), marked=_STALE)
+
     def _lines(self) -> Iterator[str]:
         version = self.version
         if version is None:
@@ -211,7 +216,7 @@ def _source_cells(one: Source) -> tuple[str, ...]:
     name = one.argument if not one.ordinal else f"{one.argument}[{one.ordinal}]"
     what = "nothing" if one.version is None else one.version.artifact
     number = "" if one.version is None else f"v{one.version.seq}"
-    return name, what, number, one.standing + ("   <- stale" if one.is_stale else "")
+    return name, what, number, one.standing + (f"   {_STALE}" if one.is_stale else "")
 
 
 def _aligned(label: str, cells: Sequence[tuple[str, ...]]) -> Iterator[str]:
