@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
 from rootcellar.catalog.answers.comparing import Comparing
-from rootcellar.catalog.ledger import Ledger
+from rootcellar.catalog.answers.surveying import Surveying
+from rootcellar.catalog.answers.tracing import Tracing
 from rootcellar.catalog.resolving import Subject, resolve
 from rootcellar.schemas.errors import NotInCatalog
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog"]
 
 
-class Catalog(Comparing, Ledger):
+class Catalog(Comparing, Surveying, Tracing):
     """The record of what happened: runs, what they read and what they made.
 
     Opens, and if need be creates, its database on first use. One instance serves all threads of a

@@ -13,7 +13,7 @@ from rootcellar.catalog.answers.divergence import (
     find_divergences,
 )
 from rootcellar.catalog.answers.earlier import Than, other_version
-from rootcellar.catalog.answers.history import made_by
+from rootcellar.catalog.answers.made import made_by
 from rootcellar.catalog.answers.reasons import reasons
 from rootcellar.catalog.answers.staleness import Stale, find_stale, stale_table
 from rootcellar.catalog.ledger import Ledger

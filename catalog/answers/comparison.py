@@ -12,7 +12,7 @@ from rootcellar.catalog.drawing.arrow import canonical_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rootcellar.catalog.answers.history import Made, Read
+    from rootcellar.catalog.answers.made import Made, Read
     from rootcellar.catalog.values import Version
 
 __all__ = ["Compared", "Pair", "compare_made", "compare_runs", "compare_versions", "has_same_bytes"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.answers.causes import Cause
     from rootcellar.catalog.answers.difference import How
-    from rootcellar.catalog.answers.history import Made
+    from rootcellar.catalog.answers.made import Made
     from rootcellar.catalog.values import Version
 
 __all__ = ["Examined", "OtherInput", "draw"]

@@ -9,7 +9,7 @@ from rootcellar.catalog.answers.causes import Cause, CauseKind, Why
 from rootcellar.catalog.answers.comparison import compare_made, has_same_bytes, match
 from rootcellar.catalog.answers.difference import Change, How, Topic, named_beside
 from rootcellar.catalog.answers.evidence import Examined, OtherInput, draw
-from rootcellar.catalog.answers.history import Made, made_by
+from rootcellar.catalog.answers.made import Made, made_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
