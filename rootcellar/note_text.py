@@ -27,7 +27,17 @@ from rootcellar.schemas.record import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Noted", "begun_text", "end_text", "read_note", "read_start", "same_text", "start_text"]
+__all__ = [
+    "Noted",
+    "begun_text",
+    "encoded",
+    "end_text",
+    "read_note",
+    "read_start",
+    "same_text",
+    "start_text",
+    "started_of",
+]
 
 logger = logging.getLogger("rootcellar.run")
 
@@ -44,7 +54,8 @@ _BETWEEN = b"\t"
 """JSON writes it otherwise within texts."""
 
 
-def _encoded(said: Mapping[str, Any]) -> bytes:
+def encoded(said: Any) -> bytes:
+    """Return a JSON value as text that `json.loads` takes, whatever stands in its texts."""
     try:
         return to_json(said)  # in a fifth of the time
     except ValueError:  # half of a surrogate pair, for instance
@@ -104,7 +115,7 @@ def begun_text(same: bytes, said: Mapping[str, Any]) -> bytes:
         same: What `same_text` gave.
         said: The other fields of the record that are not empty, as JSON values.
     """
-    return same + _encoded(said)[1:]
+    return same + encoded(said)[1:]
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -117,7 +128,7 @@ def same_text(*values: Any) -> bytes:
     said = dict(zip(_SAME, values, strict=True))
     code: CodeIdentity | None = said["code"]
     said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
-    return _encoded(said)[:-1] + b", "
+    return encoded(said)[:-1] + b", "
 
 
 def end_text(
@@ -139,7 +150,7 @@ def end_text(
         },
         "inputs": [[uid, *_INPUT_OF(one)] for uid, one in inputs],
     }
-    return _BETWEEN + _encoded(said)
+    return _BETWEEN + encoded(said)
 
 
 def read_note(head: bytes, line: bytes) -> Noted | None:
@@ -160,7 +171,15 @@ def read_start(text: bytes, environment: Environment | None) -> RunStarted:
     Raises:
         ValueError, TypeError, KeyError, IndexError, AttributeError: It is no such text.
     """
-    said = json.loads(text)
+    return started_of(json.loads(text), environment)
+
+
+def started_of(said: dict[str, Any], environment: Environment | None) -> RunStarted:
+    """Return the record that the text of a start tells of, once that is read as JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError, IndexError, AttributeError: It is no such text.
+    """
     code = said.pop("code")
     said["started_at"] = datetime.fromisoformat(said["started_at"])
     digest = said.get("arguments_digest")
