@@ -40,7 +40,7 @@ COMMANDS = {
     "runs": Entry("listing", "List runs, the last started first."),
     "lineage": Entry("tracing", "Show what a version was made from, or what became of it."),
     "cache": Entry("cache", "List, verify and evict what this host keeps."),
-    "catalog": Entry("catalog", "Check and upgrade the catalog, and enter what waits for it."),
+    "catalog": Entry("catalog", "Check and upgrade the catalog, and enter what waits for it here."),
     "config": Entry("configuration", "Show every setting, its value and where it came from."),
     "doctor": Entry("doctor", "Check settings, stores, cache, catalog and Celery's settings."),
 }
