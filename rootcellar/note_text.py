@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Noted",
     "begun_text",
+    "encoded",
     "end_text",
     "moment",
     "nanoseconds",
@@ -38,6 +39,7 @@ __all__ = [
     "read_start",
     "same_text",
     "start_text",
+    "started_of",
 ]
 
 logger = logging.getLogger("rootcellar.run")
@@ -56,7 +58,8 @@ _BETWEEN = b"\t"
 """JSON writes it otherwise within texts."""
 
 
-def _encoded(said: Mapping[str, Any]) -> bytes:
+def encoded(said: Any) -> bytes:
+    """Return a JSON value as text that `json.loads` takes, whatever stands in its texts."""
     try:
         return to_json(said)  # in a fifth of the time
     except ValueError:  # half of a surrogate pair, for instance
@@ -127,7 +130,7 @@ def begun_text(same: bytes, said: Mapping[str, Any]) -> bytes:
         said: The other fields of the record that are not empty, as JSON values. Without
             `started_at`, it began when its uid was made.
     """
-    return same + _encoded(said)[1:]
+    return same + encoded(said)[1:]
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -140,7 +143,7 @@ def same_text(*values: Any) -> bytes:
     said = dict(zip(_SAME, values, strict=True))
     code: CodeIdentity | None = said["code"]
     said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
-    return _encoded(said)[:-1] + b", "
+    return encoded(said)[:-1] + b", "
 
 
 def end_text(
@@ -162,7 +165,7 @@ def end_text(
         },
         "inputs": [[uid, *_INPUT_OF(one)] for uid, one in inputs],
     }
-    return _BETWEEN + _encoded(said)
+    return _BETWEEN + encoded(said)
 
 
 def read_note(head: bytes, line: bytes) -> Noted | None:
@@ -183,7 +186,15 @@ def read_start(text: bytes, environment: Environment | None) -> RunStarted:
     Raises:
         ValueError, TypeError, KeyError, IndexError, AttributeError: It is no such text.
     """
-    said = json.loads(text)
+    return started_of(json.loads(text), environment)
+
+
+def started_of(said: dict[str, Any], environment: Environment | None) -> RunStarted:
+    """Return the record that the text of a start tells of, once that is read as JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError, IndexError, AttributeError: It is no such text.
+    """
     code = said.pop("code")
     at = said.pop("started_at", None)
     digest = said.get("arguments_digest")
