@@ -103,6 +103,22 @@ class Recorder:
 
         self._database.record(work)
 
+    def enter_versions(self, records: Sequence[VersionRecord]) -> None:
+        """Enter versions apart from runs: sightings, and what runs name that `finish_runs` enters.
+
+        A version whose run is not entered has no producer until it is.
+        """
+        types = self._identities.types({record.ref.type for record in records})
+        learned = [record for record in records if record.is_learned]
+
+        def work(connection: Executes) -> Mapping[str, int]:
+            ids = ensure_versions(connection, records, types)
+            if learned:
+                learn(connection, learned, ids)
+            return ids
+
+        remember(self._known, self._database.record(work))
+
     def has_all_of(self, record: RunEnded) -> bool:
         """Tell whether all versions of a record were met before, and whole."""
         items: tuple[InputRecord | OutputRecord, ...] = (*record.inputs, *record.outputs)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rootcellar.catalog.exchange.history import history
+from rootcellar.catalog.exchange.merging import Merged, Side, merge
 from rootcellar.catalog.exchange.prov import Provenance, provenance
 from rootcellar.catalog.ledger import Ledger
 from rootcellar.catalog.portable import MAX_NODES
@@ -27,3 +28,41 @@ class Exchanging(Ledger):
         return self._read(
             lambda connection: provenance(history(connection, self._owner, x, max_nodes=max_nodes))
         )
+
+    def push(self, other: Self | str, /) -> Merged:
+        """Record in another catalog what this one knows, by uids; see `pull`."""
+        if isinstance(other, str):
+            with type(self)(other) as opened:
+                return self.push(opened)
+        return other._take(self)  # noqa: SLF001 - its own kind
+
+    def pull(self, other: Self | str, /) -> Merged:
+        """Record here what another catalog knows, by uids.
+
+        Batched, with nothing to resume: what arrived before it was cut off is not sent again. Safe
+        to repeat, beside workers that record, and in any order with merges of other catalogs. In
+        the end both are compared by counts. Versions are numbered in the order in which they
+        arrive, so `seq` may differ between catalogs; uids never do, but for foreign bytes that both
+        have seen, which stay one version.
+
+        Args:
+            other: A catalog, or its URL.
+
+        Raises:
+            CatalogError: The comparison found a difference.
+        """
+        if isinstance(other, str):
+            with type(self)(other) as opened:
+                return self._take(opened)
+        return self._take(other)
+
+    def _take(self, other: Exchanging) -> Merged:
+        self._prepare()
+        try:
+            return merge(other._side(), self._side())
+        finally:
+            self._refs.forget()
+
+    def _side(self) -> Side:
+        self._prepare()
+        return Side(self._database, self._owner)
