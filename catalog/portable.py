@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-__all__ = ["Exported", "Portable"]
+__all__ = ["MAX_NODES", "Exported", "Portable"]
 
 MAX_NODES = 10_000
 """Versions of one document, unless asked for otherwise."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from rootcellar.catalog.exchange.crate import crate
 from rootcellar.catalog.exchange.history import history
 from rootcellar.catalog.exchange.merging import Merged, Side, merge
 from rootcellar.catalog.exchange.prov import Provenance, provenance
+from rootcellar.catalog.exchange.writing import CRATE_FILE, crate_folder, write_json
 from rootcellar.catalog.ledger import Ledger
-from rootcellar.catalog.portable import MAX_NODES
+from rootcellar.catalog.portable import MAX_NODES, Exported
 
 if TYPE_CHECKING:
+    import os
+
     from rootcellar.catalog.resolving import Subject
 
 __all__ = ["Exchanging"]
@@ -27,6 +31,28 @@ class Exchanging(Ledger):
         """
         return self._read(
             lambda connection: provenance(history(connection, self._owner, x, max_nodes=max_nodes))
+        )
+
+    def to_crate(
+        self, x: Subject, path: str | os.PathLike[str], /, *, max_nodes: int = MAX_NODES
+    ) -> Exported:
+        """Write `x` with its whole history into a folder, as a Process Run Crate 0.5.
+
+        The crate describes; it holds no copies. Files stand in it by logical URI, with size and
+        digest, folders as collections, each run as an action with its code as the instrument. An
+        earlier crate in the folder is replaced.
+
+        Raises:
+            TargetExists: The folder holds something else.
+            CatalogError: It cannot be written.
+        """
+        found = self._read(
+            lambda connection: history(connection, self._owner, x, max_nodes=max_nodes)
+        )
+        folder = crate_folder(path)
+        write_json(folder / CRATE_FILE, crate(found))
+        return Exported(
+            path=folder, versions=len(found.versions), runs=len(found.runs), note=found.note
         )
 
     def push(self, other: Self | str, /) -> Merged:

@@ -208,8 +208,12 @@ def _host_id(host: str) -> str:
 
 
 def _code_id(run: Run) -> str:
-    digest = "" if run.code is None else f"{run.code.source_digest}.{run.code.git_commit}"
-    return f"rootcellar:code.{digest.replace(':', '.')}"
+    if run.code is None:
+        return ""
+    parts = [str(run.code.source_digest).replace(":", "."), run.code.git_commit]
+    return ".".join(
+        ["rootcellar:code", *filter(None, parts), *["dirty"] * bool(run.code.git_dirty)]
+    )
 
 
 def _name(name: str) -> dict[str, str]:
