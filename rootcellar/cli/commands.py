@@ -39,6 +39,8 @@ COMMANDS = {
     "push": Entry("files", "Publish a local file or folder as an artifact."),
     "runs": Entry("listing", "List runs, the last started first."),
     "lineage": Entry("tracing", "Show what a version was made from, or what became of it."),
+    "export": Entry("exchange", "Write a version with its whole history for other tools."),
+    "merge": Entry("exchange", "Bring two catalogs together."),
     "cache": Entry("cache", "List, verify and evict what this host keeps."),
     "config": Entry("configuration", "Show every setting, its value and where it came from."),
     "doctor": Entry("doctor", "Check settings, stores, cache, catalog and Celery's settings."),
