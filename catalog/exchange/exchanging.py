@@ -8,6 +8,7 @@ from rootcellar.catalog.exchange.crate import crate
 from rootcellar.catalog.exchange.history import history
 from rootcellar.catalog.exchange.merging import Merged, Side, merge
 from rootcellar.catalog.exchange.prov import Provenance, provenance
+from rootcellar.catalog.exchange.relay import Relay, RelayOptions
 from rootcellar.catalog.exchange.writing import CRATE_FILE, crate_folder, write_json
 from rootcellar.catalog.ledger import Ledger
 from rootcellar.catalog.portable import MAX_NODES, Exported
@@ -81,6 +82,15 @@ class Exchanging(Ledger):
             with type(self)(other) as opened:
                 return self._take(opened)
         return self._take(other)
+
+    def relay(self, options: RelayOptions) -> Relay:
+        """Return what tells OpenLineage of this catalog's runs.
+
+        Raises:
+            SettingsError: The extra is not installed, or its transport would lose events.
+        """
+        self._prepare()
+        return Relay(self._database, self._owner, options)
 
     def _take(self, other: Exchanging) -> Merged:
         self._prepare()
