@@ -24,7 +24,8 @@ __all__ = ["install", "uninstall"]
 
 _PREVIOUS = "rootcellar_previous_task_cls"
 _PREFETCH = "rootcellar.prefetch:Prefetch"
-"""By name, so that only workers import it."""
+_RELAY = "rootcellar.relaying:Relaying"
+"""By name, so that only workers import them."""
 
 
 def install(
@@ -66,6 +67,7 @@ def install(
     installation = Installation(registry, policy=policy or RetryPolicy(), settings=settings)
     setattr(app, ATTRIBUTE, installation)
     app.steps["consumer"].add(_PREFETCH)
+    app.steps["worker"].add(_RELAY)
     # Once for all apps, and of no effect on tasks that are not staged.
     task_postrun.connect(settle_after_result, weak=False, dispatch_uid="rootcellar")
     return installation
@@ -80,6 +82,7 @@ def uninstall(app: Celery) -> None:
     delattr(app, _PREVIOUS)
     delattr(app, ATTRIBUTE)
     app.steps["consumer"].discard(_PREFETCH)
+    app.steps["worker"].discard(_RELAY)
 
 
 def _staging_class(task_cls: Any) -> type[ArtifactTask]:

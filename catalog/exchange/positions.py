@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["HELD", "Batch", "Told", "acquire", "begin", "release", "settle", "take"]
 
 _NAME = "openlineage"
-HELD = timedelta(minutes=1)
+HELD = timedelta(seconds=30)
+"""How long a relay that is not heard of any more keeps others waiting."""
 _PATIENCE = timedelta(hours=1)
 """How long a run that is not there yet, or of which only the end is, is waited for."""
 _MOST_GAPS = 10_000
@@ -75,6 +76,11 @@ def begin(connection: Connection, now: datetime, *, from_first: bool) -> None:
 
 def acquire(connection: Connection, holder: str, now: datetime) -> bool:
     """Take or keep the right to relay; false while another holds it."""
+    # Many may wait: only who finds it free writes.
+    held = select(relay.c.holder, relay.c.held_until).where(relay.c.name == _NAME)
+    row = connection.execute(held).one()
+    if row.holder != holder and row.held_until > now:
+        return False
     is_free = or_(relay.c.holder == holder, relay.c.held_until <= now)
     taken = connection.execute(
         update(relay)

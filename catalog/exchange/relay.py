@@ -8,9 +8,8 @@ twice, and none is left out.
 from __future__ import annotations
 
 import logging
-import os
 import random
-import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -43,6 +42,7 @@ _log = logging.getLogger("rootcellar.openlineage")
 _RUNS = 25
 """Told of before it is remembered: so many may be told of twice after a crash."""
 _LOOK_SECONDS = 2.0
+_WAITING_SECONDS = 5.0
 _LONGEST_WAIT = 300.0
 _TRY_AGAIN = {401, 403, 404, 408, 425, 429}
 """Statuses that are the server's or the settings' fault, and not the event's."""
@@ -64,12 +64,15 @@ class RelayOptions:
         names: Of the datasets.
         version: Of rootcellar.
         client: An `OpenLineageClient`; made with its own configuration if left out.
+        holder: Names the relay among others of the catalog; one of the same name takes over from
+            it at once.
     """
 
     namespace: str
     names: DatasetNames
     version: str
     client: Client | None = None
+    holder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +107,7 @@ class Relay:
         self._options = options
         self._events = _events_module()
         self._client = options.client or _configured_client()
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{new_uid()}"
+        self._holder = options.holder or new_uid()
         self._held_until = datetime.min.replace(tzinfo=UTC)
 
     def begin(self, *, from_first: bool = False) -> None:
@@ -150,16 +153,17 @@ class Relay:
                 return
 
     def close(self) -> None:
-        """Let another relay take over at once."""
+        """Let another relay take over at once, and not only after a while."""
         now = self._held_until = datetime.now(UTC)
-        self._database.write(lambda connection: release(connection, self._holder, now))
+        with suppress(CatalogUnavailable):
+            self._database.write(lambda connection: release(connection, self._holder, now))
 
     def _hold(self, now: datetime) -> bool:
         """Take or keep the right to relay, and write only where that is needed."""
         if now < self._held_until:
             return True
         is_held = self._database.write(lambda connection: acquire(connection, self._holder, now))
-        self._held_until = now + HELD / 2 if is_held else now
+        self._held_until = now + HELD / 3 if is_held else now
         return is_held
 
     def _tell(self, batch: Batch) -> tuple[int, list[Told], str]:
@@ -169,6 +173,8 @@ class Relay:
         sent, told = 0, []
         for row_id, run in zip(row_ids, runs, strict=True):
             is_started = batch.open.get(row_id, False)
+            if not self._hold(datetime.now(UTC)):
+                break
             try:
                 sent += 0 if is_started else self._send_start(run, how)
                 is_started = True
@@ -214,7 +220,7 @@ def _pause(step: Step, failures: int) -> float:
     if step.problem:
         return min(2.0**failures, _LONGEST_WAIT) * random.uniform(0.5, 1)  # noqa: S311 - jitter
     if step.is_elsewhere:
-        return _LOOK_SECONDS * 10
+        return _WAITING_SECONDS
     return _LOOK_SECONDS if step.is_done else 0.0
 
 

@@ -41,6 +41,7 @@ COMMANDS = {
     "lineage": Entry("tracing", "Show what a version was made from, or what became of it."),
     "export": Entry("exchange", "Write a version with its whole history for other tools."),
     "merge": Entry("exchange", "Bring two catalogs together."),
+    "openlineage": Entry("openlineage", "Tell OpenLineage of runs."),
     "cache": Entry("cache", "List, verify and evict what this host keeps."),
     "config": Entry("configuration", "Show every setting, its value and where it came from."),
     "doctor": Entry("doctor", "Check settings, stores, cache, catalog and Celery's settings."),
