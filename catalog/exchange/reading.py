@@ -148,15 +148,9 @@ def orphans_after(
 
 def version_record(version: Version) -> VersionRecord:
     """Return a version as the record it was made of."""
-    return VersionRecord(
-        ref=version.ref,
-        origin=version.origin,
-        media_type=version.media_type,
-        recorded_at=version.recorded_at,
-        members=version.members,
-        row_count=version.row_count,
-        schema_fingerprint=version.schema_fingerprint,
-    )
+    # Whether it is learned is for the other side to say.
+    names = [one.name for one in fields(VersionRecord) if one.name != "is_learned"]
+    return VersionRecord(**{name: getattr(version, name) for name in names})
 
 
 def _start(run: Run) -> RunStarted | None:

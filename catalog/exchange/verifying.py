@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,7 +10,6 @@ from sqlalchemy import func, select
 
 from rootcellar.catalog import tables as t
 from rootcellar.catalog.upserts import chunks
-from rootcellar.schemas.errors import CatalogError
 from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
@@ -19,9 +19,41 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.engine import Database
 
-__all__ = ["verify"]
+__all__ = ["Bounds", "Comparison", "bounds", "verify"]
 
 _BATCH = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The last run and version of a catalog at some moment, by row id."""
+
+    run: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What one catalog has and the other has not, or less of.
+
+    Attributes:
+        joined: Versions that the other has under another uid.
+    """
+
+    joined: int
+    types: tuple[str, ...]
+    runs: tuple[str, ...]
+    versions: tuple[str, ...]
+
+    @property
+    def differences(self) -> str:
+        """What is missing, as words; empty if nothing is."""
+        parts = {"types": self.types, "runs": self.runs, "versions": self.versions}
+        return ", ".join(
+            f"{len(missing)} {name} such as {missing[0]}"
+            for name, missing in parts.items()
+            if missing
+        )
 
 
 class _Tally(NamedTuple):
@@ -44,43 +76,52 @@ class _Sighting(NamedTuple):
     version_id: str
 
 
-def verify(source: Database, target: Database) -> int:
-    """Return how many versions of `source` stand in `target` under another uid.
+def bounds(connection: Connection) -> Bounds:
+    """Return up to where a catalog is recorded at present."""
+    last = (connection.execute(select(func.max(one.c.id))).scalar() for one in (t.run, t.version))
+    run, version = last
+    return Bounds(run=run or 0, version=version or 0)
+
+
+def verify(source: Database, target: Database, upto: Bounds) -> Comparison:
+    """Compare what `source` had at some moment with what `target` has now.
 
     Every run must be there with as many inputs, outputs and errors; every version by its uid or as
     the same sighting; every type by its name.
-
-    Raises:
-        CatalogError: Something is not.
     """
-    names = {one for some in _pages(source, t.artifact_type, "name") for one in some}
-    there = {one for some in _pages(target, t.artifact_type, "name") for one in some}
-    _refuse("types", sorted(names - there))
-    for uids in _pages(source, t.run, "uid"):
+    runs: list[str] = []
+    for uids in _pages(source, t.run, upto.run):
         ours, theirs = (side.read(partial(_tallies, uids=uids)) for side in (source, target))
-        _refuse("runs", [uid for uid in uids if _is_less(ours.get(uid), theirs.get(uid))])
-    joined = 0
-    for uids in _pages(source, t.version, "uid"):
+        runs += [uid for uid in uids if _is_less(ours.get(uid), theirs.get(uid))]
+    joined, versions = 0, []
+    for uids in _pages(source, t.version, upto.version):
         known = target.read(partial(_known, uids=uids))
         missing = [uid for uid in uids if uid not in known]
         joined += len(missing)
-        _refuse("versions", _unseen(source, target, missing))
-    return joined
+        versions += _unseen(source, target, missing)
+    names = source.read(_types) - target.read(_types)
+    return Comparison(
+        joined=joined, types=tuple(sorted(names)), runs=tuple(runs), versions=tuple(versions)
+    )
 
 
-def _pages(database: Database, table: Table, column: str) -> Iterator[list[str]]:
+def _types(connection: Connection) -> set[str]:
+    return set(connection.execute(select(t.artifact_type.c.name)).scalars())
+
+
+def _pages(database: Database, table: Table, upto: int) -> Iterator[list[str]]:
     last = 0
     while True:
         query = (
-            select(table.c.id, table.c[column])
-            .where(table.c.id > last)
+            select(table.c.id, table.c.uid)
+            .where(table.c.id > last, table.c.id <= upto)
             .order_by(table.c.id)
             .limit(_BATCH)
         )
         rows = database.read(partial(_rows, query=query))
         if not rows:
             return
-        yield [name for _, name in rows]
+        yield [uid for _, uid in rows]
         last = rows[-1][0]
 
 
@@ -152,12 +193,3 @@ def _sightings(connection: Connection, column: Any, values: Sequence[Any]) -> di
         for name, key, digest, place, etag, version_id, uid in connection.execute(query):
             found[_Sighting(name, bytes(key), digest, bytes(place), etag, version_id)] = uid
     return found
-
-
-def _refuse(what: str, missing: Sequence[str]) -> None:
-    if missing:
-        raise CatalogError(
-            f"after merging, {len(missing)} {what} are not in the other catalog as they are here, "
-            f"such as {missing[0]}",
-            remedy="Merge once more; if it stays so, report it",
-        )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.catalog.exchange import merging
-from rootcellar.catalog.values import Run, RunInput, RunOutput
+from rootcellar.catalog.values import Run, RunInput, RunOutput, Version
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
 from rootcellar.schemas.record import (
@@ -23,6 +23,7 @@ from rootcellar.schemas.record import (
     RunEnded,
     RunStarted,
     RunState,
+    VersionRecord,
 )
 
 
@@ -78,13 +79,14 @@ def answers(catalog):
 
 def test_every_field_of_a_record_is_read_back():
     """Whatever is recorded can be replayed: a field that no value has would be lost on the way."""
-    own = {"version", "inputs", "outputs"}
+    own = {"version", "inputs", "outputs", "ref", "is_learned"}
     names = {
         kind: {one.name for one in fields(record)} - own
         for kind, records in {
             Run: (RunStarted, RunEnded),
             RunInput: (InputRecord,),
             RunOutput: (OutputRecord,),
+            Version: (VersionRecord,),
         }.items()
         for record in records
     }
@@ -273,8 +275,27 @@ def test_a_run_that_is_not_there_whole_is_found(laptop, catalog, records, monkey
     fill(laptop, records)
     monkeypatch.setattr(merging.Recorder, "finish_runs", lambda self, ended: None)
 
-    with pytest.raises(CatalogError, match=r"after merging, 5 runs are not in the other catalog"):
+    with pytest.raises(CatalogError, match=r"the other catalog lacks 5 runs such as"):
         laptop.push(catalog)
+
+
+def test_a_run_that_ends_meanwhile_is_no_difference(laptop, catalog, records, monkeypatch):
+    """Workers go on recording: what ended after it was read comes over as well."""
+    going = records.started()
+    laptop.start_run(going)
+    original, calls = merging.verify, []
+
+    def verify(source, target, upto):
+        if not calls:
+            laptop.finish_run(records.ended(going.uid))
+            calls.append(records.record(laptop))
+        return original(source, target, upto)
+
+    monkeypatch.setattr(merging, "verify", verify)
+    merged = laptop.push(catalog)
+
+    assert RunState.SUCCEEDED == catalog.run(going.uid).state
+    assert (2, 0) == (merged.runs, merged.known_runs)
 
 
 def test_the_other_catalog_may_be_away(laptop, records):
