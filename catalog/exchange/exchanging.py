@@ -87,7 +87,7 @@ class Exchanging(Ledger):
         """Return what tells OpenLineage of this catalog's runs.
 
         Raises:
-            SettingsError: The extra is not installed, or its transport would lose events.
+            SettingsError: The extra is not installed, or the client's configuration leads nowhere.
         """
         self._prepare()
         return Relay(self._database, self._owner, options)

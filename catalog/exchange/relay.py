@@ -98,7 +98,7 @@ class Relay:
     Of several relays of a catalog one works, and the others wait.
 
     Raises:
-        SettingsError: The extra is not installed, or its transport would lose events.
+        SettingsError: The extra is not installed, or the client's configuration leads nowhere.
     """
 
     def __init__(self, database: Database, owner: Owner, options: RelayOptions) -> None:
@@ -240,10 +240,25 @@ def _events_module() -> Any:
 
 
 def _configured_client() -> Client:
+    """Return a client with its own configuration, if that leads anywhere.
+
+    Left to itself it would take events and drop them, and they would count as sent.
+    """
     from openlineage.client import OpenLineageClient  # noqa: PLC0415 - an optional extra
 
     client = OpenLineageClient()
-    if client.transport.kind == "async_http":
+    kind = client.transport.kind
+    if kind == "console" and not client.config.transport:
+        raise SettingsError(
+            "no OpenLineage server is configured",
+            remedy="Set OPENLINEAGE_URL, or write an openlineage.yml where this process runs",
+        )
+    if kind == "noop":
+        raise SettingsError(
+            "the OpenLineage client is disabled",
+            remedy="Unset OPENLINEAGE_DISABLED, or set openlineage to off",
+        )
+    if kind == "async_http":
         raise SettingsError(
             "the OpenLineage transport async_http loses what it has not sent when it ends",
             remedy="Configure the transport http: the relay waits for nobody",

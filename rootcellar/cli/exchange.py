@@ -61,7 +61,7 @@ def prov(ctx: click.Context, words: tuple[str, ...], *, to: Path | None, limit: 
         click.echo(found.note, err=True)
 
 
-@export.command("crate")
+@export.command("crate", short_help="Write a Process Run Crate, a folder.")
 @click.argument("words", metavar="X", nargs=-1, required=True)
 @click.option(
     "--to", required=True, type=click.Path(path_type=Path), help="Into this folder, which is made."

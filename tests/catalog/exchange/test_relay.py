@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -212,4 +213,19 @@ def test_the_clients_own_configuration_counts(
 
     assert 2 == len((tmp_path / "events.json").read_text().splitlines())
     with pytest.raises(SettingsError, match="async_http loses"):
+        catalog.relay(options(None))
+
+
+def test_a_client_that_leads_nowhere_is_refused(catalog, monkeypatch, options, tmp_path):
+    """Left to itself it prints events, or drops them, and they would count as sent."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in [name for name in os.environ if name.startswith("OPENLINEAGE")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(SettingsError, match="no OpenLineage server is configured"):
+        catalog.relay(options(None))
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "console")
+    catalog.relay(options(None))
+    monkeypatch.setenv("OPENLINEAGE_DISABLED", "true")
+    with pytest.raises(SettingsError, match="client is disabled"):
         catalog.relay(options(None))
