@@ -111,6 +111,22 @@ class Recorder:
         """Tell whether all of these versions were met before; asked before many a run's result."""
         return self._known.keys() >= set(versions)
 
+    def enter_versions(self, records: Sequence[VersionRecord]) -> None:
+        """Enter versions apart from runs: sightings, and what runs name that `finish_runs` enters.
+
+        A version whose run is not entered has no producer until it is.
+        """
+        types = self._identities.types({record.ref.type for record in records})
+        learned = [record for record in records if record.is_learned]
+
+        def work(connection: Executes) -> Mapping[str, int]:
+            ids = ensure_versions(connection, records, types)
+            if learned:
+                learn(connection, learned, ids)
+            return ids
+
+        remember(self._known, self._database.record(work))
+
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""
         wanted = sorted(set(uids))

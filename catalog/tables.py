@@ -41,6 +41,8 @@ __all__ = [
     "environment",
     "location",
     "metadata",
+    "relay",
+    "relay_open",
     "run",
     "run_error",
     "run_input",
@@ -335,4 +337,24 @@ run_output = Table(
     _one_of("mode", "created", "reused"),
     Index(None, "version_id", "run_id"),
     sqlite_with_rowid=False,
+)
+
+# How far a relay has told others of runs: all up to `position`, but for those in `relay_open`.
+relay = Table(
+    "relay",
+    metadata,
+    Column("name", CleanText, primary_key=True),
+    _count("position"),
+    _word("holder"),
+    Column("held_until", UtcTime, nullable=False),
+)
+
+# Runs of which no end was told yet. No foreign key: a row whose transaction is not committed yet
+# stands here by the number that it will have.
+relay_open = Table(
+    "relay_open",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_started", Boolean, nullable=False),
+    Column("since", UtcTime, nullable=False),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rootcellar.catalog.keys import key_order
+from rootcellar.catalog.portable import Portable
 from rootcellar.catalog.wording import duration, minute, size
 from rootcellar.schemas.record import (
     RunState,
@@ -92,7 +93,7 @@ class Owner(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Version:
+class Version(Portable):
     """One production of an artifact, or one sighting of bytes that no run of ours made.
 
     Attributes:

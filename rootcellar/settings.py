@@ -135,6 +135,10 @@ class Settings(BaseSettings):
         git_commit: For images without a repository: the commit the code was built from, with
             `-dirty` at the end if the tree differed from it.
         image: The container image the code runs in.
+        openlineage: Whether workers tell OpenLineage of runs; the client's own configuration says
+            whom.
+        openlineage_namespace: Of jobs in its events: one for each deployment.
+        openlineage_datasets: Whether a type is one dataset in its events, or each `artifact`.
     """
 
     model_config = SettingsConfigDict(
@@ -158,6 +162,9 @@ class Settings(BaseSettings):
     progress: Literal["auto", "bar", "log", "off"] = "auto"
     git_commit: str = ""
     image: str = ""
+    openlineage: Literal["on", "off"] = "off"
+    openlineage_namespace: str = Field(default="rootcellar", min_length=1)
+    openlineage_datasets: Literal["type", "artifact"] = "type"
 
     @field_validator("stores", mode="before")
     @classmethod
@@ -278,6 +285,9 @@ class Settings(BaseSettings):
             "ROOTCELLAR_PROGRESS": self.progress,
             "ROOTCELLAR_GIT_COMMIT": self.git_commit,
             "ROOTCELLAR_IMAGE": self.image,
+            "ROOTCELLAR_OPENLINEAGE": self.openlineage,
+            "ROOTCELLAR_OPENLINEAGE_NAMESPACE": self.openlineage_namespace,
+            "ROOTCELLAR_OPENLINEAGE_DATASETS": self.openlineage_datasets,
         }
 
 

@@ -28,7 +28,8 @@ logger = logging.getLogger("rootcellar")
 
 _PREVIOUS = "rootcellar_previous_task_cls"
 _PREFETCH = "rootcellar.prefetch:Prefetch"
-"""By name, so that only workers import it."""
+_RELAY = "rootcellar.relaying:Relaying"
+"""By name, so that only workers import them."""
 
 
 def install(
@@ -70,6 +71,7 @@ def install(
     installation = Installation(registry, policy=policy or RetryPolicy(), settings=settings)
     setattr(app, ATTRIBUTE, installation)
     app.steps["consumer"].add(_PREFETCH)
+    app.steps["worker"].add(_RELAY)
     # Once for all apps, and of no effect on tasks that are not staged.
     task_postrun.connect(settle_after_result, weak=False, dispatch_uid="rootcellar")
     worker_process_init.connect(_enter_waiting, weak=False, dispatch_uid="rootcellar")
@@ -86,6 +88,7 @@ def uninstall(app: Celery) -> None:
     delattr(app, _PREVIOUS)
     delattr(app, ATTRIBUTE)
     app.steps["consumer"].discard(_PREFETCH)
+    app.steps["worker"].discard(_RELAY)
 
 
 def _enter_waiting(sender: Any = None, **_: Any) -> None:
