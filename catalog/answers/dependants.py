@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from rootcellar.catalog import lookup
 from rootcellar.catalog import tables as t
-from rootcellar.catalog.answers.current import edges, made, read, with_dependants
+from rootcellar.catalog.answers.current import edges_from
 from rootcellar.catalog.answers.impact import Impact, Step
 from rootcellar.catalog.upserts import chunks
 from rootcellar.schemas.record import RunState
@@ -29,19 +29,23 @@ _PAST = 20
 """How many of a task's last runs tell what the next one will cost."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Links:
     """What was found, by the row ids of artifacts, versions and runs.
 
     Attributes:
+        depths: Steps from the start, by artifact, nearest first.
         heads: The current version of each artifact.
         makers: The run that made it.
-        inputs: Which of the found artifacts, or the start, it was made from.
+        inputs: Which of the found artifacts it was made from; the start left out.
+        is_cut: There is more.
     """
 
-    heads: Mapping[int, int]
-    makers: Mapping[int, int]
-    inputs: Mapping[int, set[int]]
+    depths: dict[int, int] = field(default_factory=dict)
+    heads: dict[int, int] = field(default_factory=dict)
+    makers: dict[int, int] = field(default_factory=dict)
+    inputs: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,64 +65,46 @@ def impact(connection: Connection, owner: Owner, x: Version, *, max_nodes: int) 
         max_nodes: Stop after so many artifacts.
     """
     query = select(t.version.c.artifact_id).where(t.version.c.uid == x.uid)
-    start = connection.execute(query).scalar_one()
-    reached = with_dependants(query, "reached")
-    # One more than the start and what may be shown, to see whether there is more.
-    ids = select(reached.c.artifact_id).limit(max_nodes + 2)
-    found = [one for one in connection.execute(ids).scalars() if one != start]
-    notes = [f"stopped after {max_nodes} artifacts; there are more"] * (len(found) > max_nodes)
-    links = _links(connection, found[:max_nodes], start)
-    depths = _depths(links, start)
+    links = _links(connection, connection.execute(query).scalar_one(), max_nodes=max_nodes)
     levels = _levels(links)
+    notes = [f"stopped after {max_nodes} artifacts; there are more"] * links.is_cut
     if 0 in levels.values():
         notes.append("runs that feed each other stand last, in no order")
     versions = lookup.versions_by_id(connection, owner, list(links.heads.values()))
     nearest = sorted(
-        links.heads,
-        key=lambda one: (depths[one], versions[links.heads[one]].order),
+        links.heads, key=lambda one: (links.depths[one], versions[links.heads[one]].order)
     )
     return Impact(
         version=x,
         versions=tuple(versions[links.heads[one]] for one in nearest),
-        depths={versions[links.heads[one]].uid: depths[one] for one in nearest},
+        depths={versions[links.heads[one]].uid: links.depths[one] for one in nearest},
         steps=_steps(connection, links, levels, versions),
         note="; ".join(notes),
     )
 
 
-def _links(connection: Connection, found: Sequence[int], start: int) -> _Links:
-    wanted = {*found, start}
-    heads: dict[int, int] = {}
-    makers: dict[int, int] = {}
-    inputs: dict[int, set[int]] = defaultdict(set)
-    columns = (
-        t.artifact_head.c.artifact_id,
-        t.artifact_head.c.version_id,
-        made.c.run_id,
-        read.c.artifact_id.label("input_id"),
-    )
-    for some in chunks(found):
-        query = edges(*columns).where(t.artifact_head.c.artifact_id.in_(some)).distinct()
-        for row in connection.execute(query):
-            heads[row.artifact_id] = row.version_id
-            makers[row.artifact_id] = row.run_id
-            if row.input_id in wanted:
-                inputs[row.artifact_id].add(row.input_id)
-    return _Links(heads, makers, inputs)
-
-
-def _depths(links: _Links, start: int) -> dict[int, int]:
-    """Count steps breadth first; an artifact that a limit cut off from the start stands last."""
-    below: dict[int, list[int]] = defaultdict(list)
-    for artifact, inputs in links.inputs.items():
-        for one in inputs:
-            below[one].append(artifact)
-    depths, level, depth = {start: 0}, [start], 0
+def _links(connection: Connection, start: int, *, max_nodes: int) -> _Links:
+    """Walk from inputs to what was made from them, breadth first."""
+    links = _Links()
+    level, depth = [start], 0
     while level:
         depth += 1
-        level = sorted({next_ for one in level for next_ in below[one]} - depths.keys())
-        depths.update(dict.fromkeys(level, depth))
-    return {artifact: depths.get(artifact, depth) for artifact in links.heads}
+        following: list[int] = []
+        for edge in edges_from(connection, level):
+            found = edge.artifact_id
+            if found == start:
+                continue
+            if found not in links.depths:
+                if len(links.depths) == max_nodes:
+                    links.is_cut = True
+                    continue
+                links.depths[found] = depth
+                links.heads[found], links.makers[found] = edge.made_id, edge.run_id
+                following.append(found)
+            if edge.input_id != start:
+                links.inputs[found].add(edge.input_id)
+        level = sorted(following)
+    return links
 
 
 def _levels(links: _Links) -> dict[int, int]:
@@ -126,7 +112,7 @@ def _levels(links: _Links) -> dict[int, int]:
     needs: dict[int, set[int]] = {run_id: set() for run_id in links.makers.values()}
     for artifact, inputs in links.inputs.items():
         run_id = links.makers[artifact]
-        needs[run_id] |= {links.makers[one] for one in inputs if one in links.makers} - {run_id}
+        needs[run_id] |= {links.makers[one] for one in inputs} - {run_id}
     feeds: dict[int, list[int]] = defaultdict(list)
     for run_id, before in needs.items():
         for one in before:

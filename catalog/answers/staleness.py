@@ -9,26 +9,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, case, func, literal, select, union_all
+from sqlalchemy import and_, func, select
 
 from rootcellar.catalog import tables as t
-from rootcellar.catalog.answers.current import (
-    edges,
-    edges_from,
-    made,
-    now,
-    read,
-    with_dependants,
-)
+from rootcellar.catalog.answers.current import edges, edges_from, now, read
 from rootcellar.catalog.drawing.table import Column, Table
 from rootcellar.catalog.keys import key_order, matches
+from rootcellar.catalog.upserts import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import CTE, Connection, Row, Select
+    from sqlalchemy import Connection, Row, Select
 
 __all__ = ["Stale", "StaleCause", "find_stale", "stale_table"]
 
@@ -113,13 +107,14 @@ def find_stale(
         type_id: Of the artifacts to look at; None for all.
         max_rows: If there are more, those of the artifacts that were recorded first.
     """
-    blamed = _blamed()
+    blamed = _blamed(connection)
     if type_id is not None:
         wanted = select(t.artifact.c.id).where(*matches(type_id, constraints))
-        blamed = blamed.where(blamed.selected_columns.artifact_id.in_(wanted))
-    found = [_stale_of(row) for row in connection.execute(_told(blamed, max_rows))]
+        asked = set(connection.execute(wanted).scalars())
+        blamed = [one for one in blamed if one.artifact_id in asked]
+    first = sorted(blamed, key=lambda one: (one.artifact_id, one.argument, one.input_id))[:max_rows]
     return sorted(
-        found,
+        _told(connection, first),
         key=lambda one: (one.type, key_order(one.key), one.argument, key_order(one.input_key)),
     )
 
@@ -131,97 +126,102 @@ def stale_table(found: Sequence[Stale], *, note: str) -> Table[Stale]:
 
 
 _was, _is = t.content.alias("content_read"), t.content.alias("content_now")
-_input, _input_type = t.artifact.alias("input"), t.artifact_type.alias("input_type")
-_EDGE = (
-    t.artifact_head.c.artifact_id,
-    made.c.id.label("made_id"),
-    t.run_input.c.argument,
-    read.c.id.label("read_id"),
-    now.c.id.label("now_id"),
-)
 
 
-def _blamed() -> Select[Any]:
-    """Return a query for the inputs to blame, by the ids of all that is concerned.
+class _Blamed(NamedTuple):
+    """An input to blame, by the row ids of all that is concerned."""
 
-    All inputs of all heads are looked at once; after that only what differs, and what hangs on it.
-    """
-    other = _other()
-    changed = select(other.c.artifact_id).where(other.c.is_changed)
-    stale = with_dependants(changed, "stale")
-    is_stale = other.c.input_id.in_(select(stale.c.artifact_id))
-    cause = case(
-        (other.c.is_changed, StaleCause.CHANGED.value),
-        (is_stale, StaleCause.UPSTREAM.value),
-        else_=StaleCause.UNKNOWN.value,
-    )
-    own = select(*(other.c[column.name] for column in _EDGE), cause.label("cause"))
-    upstream = edges_from(stale, *_EDGE, literal(StaleCause.UPSTREAM.value)).where(
-        now.c.content_id == read.c.content_id
-    )
-    both = union_all(own, upstream).subquery("blamed")
-    return select(both)
+    cause: StaleCause
+    artifact_id: int
+    argument: str
+    input_id: int
+    made_id: int
+    read_id: int
+    now_id: int
+
+    @classmethod
+    def of(cls, cause: StaleCause, edge: Row[Any]) -> _Blamed:
+        return cls(cause, *(getattr(edge, name) for name in cls._fields[1:]))
 
 
-def _other() -> CTE:
-    """Return the inputs whose current content is not the one that was read."""
+def _blamed(connection: Connection) -> list[_Blamed]:
+    """Look at the inputs of all heads at once; after that at what hangs on those that changed."""
+    others = connection.execute(_other_contents()).all()
+    stale = {one.artifact_id for one in others if one.is_changed}
+    upstream: list[_Blamed] = []
+    level = sorted(stale)
+    while level:
+        following: set[int] = set()
+        for edge in edges_from(connection, level):
+            following.add(edge.artifact_id)
+            if edge.is_same:
+                upstream.append(_Blamed.of(StaleCause.UPSTREAM, edge))
+        level = sorted(following - stale)
+        stale |= following
+    return upstream + [_Blamed.of(_cause(one, stale), one) for one in others]
+
+
+def _other_contents() -> Select[Any]:
+    """Return the query for the inputs whose current content is not the one that was read."""
     was, is_now = (func.substr(one.c.digest, 1, _ALGORITHM) for one in (_was, _is))
     is_there = t.location.c.state.in_([t.LocationState.PRESENT, t.LocationState.SUPERSEDED])
     is_changed = and_(was == is_now, was != "unread:", is_there)
     return (
-        edges(*_EDGE, read.c.artifact_id.label("input_id"), is_changed.label("is_changed"))
+        edges(is_changed.label("is_changed"))
         .join(_was, _was.c.id == read.c.content_id)
         .join(_is, _is.c.id == now.c.content_id)
         .join(t.location, t.location.c.version_id == now.c.id)
         .where(now.c.content_id != read.c.content_id)
-        .cte("other")
     )
 
 
-def _told(blamed: Select[Any], max_rows: int) -> Select[Any]:
-    """Return the query for the first of these inputs with all that is told of them."""
-    first = blamed.order_by(*list(blamed.selected_columns)[:4]).limit(max_rows).subquery("first")
-    return (
-        select(
-            t.artifact_type.c.name.label("type"),
-            t.artifact.c.key_text,
-            made.c.seq,
-            made.c.uid.label("version"),
-            first.c.argument,
-            first.c.cause,
-            _input_type.c.name.label("input_type"),
-            _input.c.key_text.label("input_key_text"),
-            read.c.seq.label("recorded_seq"),
-            read.c.uid.label("recorded"),
-            now.c.seq.label("current_seq"),
-            now.c.uid.label("current"),
+def _cause(other: Row[Any], stale: set[int]) -> StaleCause:
+    if other.is_changed:
+        return StaleCause.CHANGED
+    return StaleCause.UPSTREAM if other.input_id in stale else StaleCause.UNKNOWN
+
+
+def _told(connection: Connection, blamed: Sequence[_Blamed]) -> list[Stale]:
+    """Return what there is to tell of these inputs."""
+    ids = {row_id for one in blamed for row_id in (one.made_id, one.read_id, one.now_id)}
+    found = _named_versions(connection, sorted(ids))
+    told = []
+    for one in blamed:
+        made, was, current = (found[row_id] for row_id in (one.made_id, one.read_id, one.now_id))
+        told.append(
+            Stale(
+                type=made.type,
+                key=json.loads(made.key_text),
+                seq=made.seq,
+                cause=one.cause,
+                argument=one.argument,
+                input_type=was.type,
+                input_key=json.loads(was.key_text),
+                recorded_seq=was.seq,
+                current_seq=current.seq,
+                version=made.uid,
+                recorded=was.uid,
+                current=current.uid,
+            )
         )
-        .select_from(first)
-        .join(t.artifact, t.artifact.c.id == first.c.artifact_id)
-        .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
-        .join(made, made.c.id == first.c.made_id)
-        .join(read, read.c.id == first.c.read_id)
-        .join(now, now.c.id == first.c.now_id)
-        .join(_input, _input.c.id == read.c.artifact_id)
-        .join(_input_type, _input_type.c.id == _input.c.type_id)
-    )
+    return told
 
 
-def _stale_of(row: Row[Any]) -> Stale:
-    return Stale(
-        type=row.type,
-        key=json.loads(row.key_text),
-        seq=row.seq,
-        cause=StaleCause(row.cause),
-        argument=row.argument,
-        input_type=row.input_type,
-        input_key=json.loads(row.input_key_text),
-        recorded_seq=row.recorded_seq,
-        current_seq=row.current_seq,
-        version=row.version,
-        recorded=row.recorded,
-        current=row.current,
-    )
+def _named_versions(connection: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
+    found: dict[int, Row[Any]] = {}
+    for some in chunks(ids):
+        query = (
+            select(
+                *(t.version.c[name] for name in ("id", "uid", "seq")),
+                t.artifact_type.c.name.label("type"),
+                t.artifact.c.key_text,
+            )
+            .join(t.artifact, t.artifact.c.id == t.version.c.artifact_id)
+            .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
+            .where(t.version.c.id.in_(some))
+        )
+        found.update((row.id, row) for row in connection.execute(query))
+    return found
 
 
 def _named(type_name: str, key: Mapping[str, Any]) -> str:
