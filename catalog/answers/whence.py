@@ -114,6 +114,13 @@ class Whence:
         return self.versions[0] if self.versions else None
 
     @property
+    def is_current(self) -> bool:
+        """True if these are the bytes that the newest version's artifact has now."""
+        if self.version is None or self.current is None:
+            return False
+        return change(self.version, self.current) is Change.SAME
+
+    @property
     def certainty(self) -> str:
         """How sure the answer is, such as `exact match by sha256`."""
         if self.versions:

@@ -41,6 +41,9 @@ def test_a_file_is_known_by_its_content(catalog, records):
     answer = catalog.whence(content("power"))
 
     assert power.ref.version == answer.version.uid
+    assert answer.is_current
+    assert not catalog.whence(content("sun")).is_current
+    assert not catalog.whence(content("other")).is_current
     assert answer.version.run == answer.run
     assert "exact match by sha256" == answer.certainty
     assert [(sky.ref.version, newer.ref.version, Change.CHANGED, True)] == [
