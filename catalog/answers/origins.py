@@ -73,7 +73,7 @@ def origin(
     run = runs.run(connection, owner, found[0].run_uid) if found[0].run_uid else None
     if run is None:
         return answer
-    return replace(answer, run=run, sources=_sources(connection, owner, run.uid))
+    return replace(answer, run=run, sources=_sources(connection, owner, found[0]))
 
 
 def heads_of(
@@ -92,15 +92,18 @@ def heads_of(
     return {uid: heads[row_id] for uid, row_id in found.items()}
 
 
-def _sources(connection: Connection, owner: Owner, run: str) -> tuple[Source, ...]:
-    read = runs.inputs(connection, owner, run)
+def _sources(connection: Connection, owner: Owner, made: Version) -> tuple[Source, ...]:
+    """Return what the run that made a version read."""
+    read = runs.inputs(connection, owner, made.run_uid)
     heads = heads_of(connection, owner, [one.version for one in read if one.version])
     sources = []
     for one in read:
         head = heads.get(one.version.uid) if one.version else None
-        is_known = one.version is not None and head is not None
-        since = change(one.version, head) if is_known and head else Change.UNKNOWN
-        sources.append(Source(one.argument, one.ordinal, one.version, head, since))
+        since = Change.UNKNOWN if head is None else change(one.version, head)
+        is_own = head is not None and (
+            head.run_uid == made.run_uid or head.artifact == made.artifact
+        )
+        sources.append(Source(one.argument, one.ordinal, one.version, head, since, is_own=is_own))
     return tuple(sources)
 
 

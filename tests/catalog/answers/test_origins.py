@@ -147,6 +147,19 @@ def test_the_answer_reads_as_text(catalog, records):
     ] == lines
 
 
+def test_a_state_that_updates_itself_is_not_stale(catalog, records):
+    """It depends on its own past, which is over; so does what the same run made beside it."""
+    old = records.version("state", {}, "one")
+    new = records.version("state", {}, "other", recorded_at=records.START + DAY)
+    plot = records.version("plot", {}, "picture", recorded_at=records.START + DAY)
+    records.record(catalog, [], [old])
+    records.record(catalog, [old], [new, plot])
+
+    for body in ("other", "picture"):
+        [source] = catalog.whence(content(body)).sources
+        assert ("its own past", False) == (source.standing, source.is_stale)
+
+
 def test_found_bytes_say_so(catalog, records):
     """Of what no run of ours made, where and when it was seen, and what is there now."""
     sky, *_ = hours(catalog, records)
