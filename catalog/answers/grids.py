@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lookup, names
 from rootcellar.catalog.answers.asking import cut_note, type_conditions
+from rootcellar.catalog.answers.staleness import StaleCause, find_stale
 from rootcellar.catalog.canonical import clean_json
 from rootcellar.catalog.drawing.table import Column, Row, Table
 from rootcellar.catalog.keys import key_order, moment_text
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from rootcellar.catalog.drawing.table import ColumnKind
-    from rootcellar.catalog.values import Owner
+    from rootcellar.catalog.values import Owner, Version
 
 __all__ = ["coverage", "gaps"]
 
@@ -32,7 +33,7 @@ _STATE = (
     Column("seq", "int"),
     Column("version", "str"),
 )
-_PRESENT, _MISSING = "present", "missing"
+_PRESENT, _STALE, _MISSING = "present", "stale", "missing"
 _LARGEST_GRID = 1_000_000
 
 
@@ -82,7 +83,7 @@ def coverage(
     grid: Mapping[str, Any],
     limit: int,
 ) -> Table[Row]:
-    """Return each key of a grid, and whether the artifact is there.
+    """Return each key of a grid, and whether the artifact is there, and still what it should be.
 
     Args:
         grid: A value or several for each key field; one that is left out takes all values that
@@ -107,22 +108,48 @@ def coverage(
         _part(one.key, order): one
         for one in lookup.heads(connection, owner, type_name=type_name, constraints=wanted)
     }
+    stale, is_cut = _stale(connection, type_name, wanted)
     cells = [dict(zip(order, cell, strict=True)) for cell in itertools.product(*values.values())]
-    there = sum(_part(cell, order) in heads for cell in cells)
-    shown = cells[:limit]
-    columns = _key_columns(order, shown)
-    rows = []
-    for cell in shown:
-        one = heads.get(_part(cell, order))
-        standing = (
-            (_MISSING, None, None, None, None)
-            if one is None
-            else (_PRESENT, one.recorded_at, one.size_bytes, one.seq, one.uid)
-        )
-        rows.append((*(cell[name] for name in order), *standing))
-    share = f"{there} of {len(cells)} present, {len(cells) - there} missing"
-    notes = [part for part in (share, cut_note(len(cells), limit)) if part]
-    return Table((*columns, *_state_columns(order)), rows, note="; ".join(notes))
+    found = [heads.get(_part(cell, order)) for cell in cells]
+    states = [_state(one, stale) for one in found]
+    rows = [
+        (*cell.values(), state, *_facts(one))
+        for cell, state, one in zip(cells[:limit], states, found, strict=False)
+    ]
+    columns = (*_key_columns(order, cells[:limit]), *_state_columns(order))
+    cut = "some may be stale that are not marked" if is_cut else ""
+    notes = [part for part in (_counted(states), cut, cut_note(len(cells), limit)) if part]
+    return Table(columns, rows, note="; ".join(notes))
+
+
+def _stale(
+    connection: Connection, type_name: str, constraints: Mapping[str, Any]
+) -> tuple[frozenset[str], bool]:
+    """Return the uids of current versions that are stale, and whether there may be more."""
+    type_id = lookup.type_id(connection, type_name)
+    found = find_stale(connection, type_id=type_id, constraints=constraints, max_rows=_LARGEST_GRID)
+    blamed = {one.version for one in found if one.cause is not StaleCause.UNKNOWN}
+    return frozenset(blamed), len(found) == _LARGEST_GRID
+
+
+def _state(one: Version | None, stale: frozenset[str]) -> str:
+    if one is None:
+        return _MISSING
+    return _STALE if one.uid in stale else _PRESENT
+
+
+def _facts(one: Version | None) -> tuple[object, ...]:
+    if one is None:
+        return (None, None, None, None)
+    return (one.recorded_at, one.size_bytes, one.seq, one.uid)
+
+
+def _counted(states: Sequence[str]) -> str:
+    present, stale = states.count(_PRESENT), states.count(_STALE)
+    counts = [f"{present + stale} of {len(states)} present"]
+    if stale:
+        counts.append(f"{stale} of them stale")
+    return ", ".join([*counts, f"{states.count(_MISSING)} missing"])
 
 
 def _state_columns(fields: Sequence[str]) -> tuple[Column, ...]:

@@ -12,7 +12,7 @@ from rootcellar.catalog import listing, lookup, names
 from rootcellar.catalog.answers.asking import cut_note, type_conditions
 from rootcellar.catalog.canonical import short_digest
 from rootcellar.catalog.resolving import resolve
-from rootcellar.catalog.tables import artifact, artifact_type, location, version
+from rootcellar.catalog.tables import artifact, location, version
 from rootcellar.catalog.wording import minute
 from rootcellar.schemas.errors import CatalogError, NotInCatalog
 
@@ -116,7 +116,6 @@ class View:
         then = (
             select(version.c.id, place)
             .join(artifact, artifact.c.id == version.c.artifact_id)
-            .join(artifact_type, artifact_type.c.id == artifact.c.type_id)
             .where(version.c.recorded_at <= self.when, *conditions)
             .subquery()
         )

@@ -81,8 +81,14 @@ def _caveats(run: Run, inputs: Sequence[RunInput], here: Environment | None) -> 
         if _REDACTED in _texts(value):
             yield f"{name} holds a secret, which was not recorded: write it in"
     yield from _of_inputs(inputs)
+    yield from _of_call(run)
+
+
+def _of_call(run: Run) -> Iterator[str]:
     if run.kind == "task":
         yield "running it publishes new versions at the same URIs"
+        if run.reuse_key:
+            yield "its task reuses: as long as its outputs still stand, it takes those over"
     elif not run.kind:
         yield "only the end of its run is recorded yet: the call may still come"
     else:

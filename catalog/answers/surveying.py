@@ -102,8 +102,10 @@ class Surveying(Ledger):
         )
 
     def coverage(self, type_name: str, /, *, limit: int = 10_000, **grid: Any) -> Table[Row]:
-        """Return each key of a grid, and whether its artifact is `present` or `missing`.
+        """Return each key of a grid, and whether its artifact is there.
 
+        The column `state` is `missing`, `present`, or `stale` for what is there and would be made
+        from other content today, as `stale` tells. What cannot be compared counts as present.
         A column that is called like a key field has an underscore at its end, as in `state_`.
 
         Args:

@@ -55,6 +55,7 @@ class Source:
         version: What was read; None where an optional input was absent.
         current: The version that is current now.
         change: From the one to the other.
+        is_own: The run wrote the artifact anew itself, as one that updates a state does.
     """
 
     argument: str
@@ -62,11 +63,12 @@ class Source:
     version: Version | None
     current: Version | None
     change: Change
+    is_own: bool = False
 
     @property
     def is_stale(self) -> bool:
         """True if the artifact has other bytes now; False also where that is unknown."""
-        return self.change is Change.CHANGED
+        return self.change is Change.CHANGED and not self.is_own
 
     @property
     def standing(self) -> str:
@@ -75,6 +77,8 @@ class Source:
             return "was not there"
         if self.current is None or self.current.uid == self.version.uid:
             return "unchanged since"
+        if self.is_own:
+            return "its own past"
         if self.change is Change.SAME:
             return f"unchanged since (version {self.current.seq} has the same bytes)"
         newer = f"newer: version {self.current.seq} of {minute(self.current.recorded_at)}"
@@ -112,6 +116,13 @@ class Whence:
     def version(self) -> Version | None:
         """The newest version with this content."""
         return self.versions[0] if self.versions else None
+
+    @property
+    def is_current(self) -> bool:
+        """True if these are the bytes that the newest version's artifact has now."""
+        if self.version is None or self.current is None:
+            return False
+        return change(self.version, self.current) is Change.SAME
 
     @property
     def certainty(self) -> str:

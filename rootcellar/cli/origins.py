@@ -50,6 +50,7 @@ def _whence_document(answer: Whence) -> dict[str, Any]:
         "digests": [str(one) for one in answer.asked.digests],
         "certainty": answer.certainty,
         "versions": [version_document(one) for one in answer.versions],
+        "is_current": answer.is_current,
         "current": answer.current.uid if answer.current else None,
         "made_by": run_document(answer.run) if answer.run else None,
         "sources": [

@@ -26,7 +26,7 @@ __all__ = ["COMMANDS"]
 
 _MOST = 10**9
 _PHASES = ("stage_in", "body", "stage_out")
-_STATES = {"present": "green", "missing": "yellow"}
+_STATES = {"present": "green", "stale": "yellow", "missing": "red"}
 
 
 @click.command("attempts")

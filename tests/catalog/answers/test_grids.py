@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
 
 import pytest
@@ -135,6 +135,24 @@ def test_a_grid_takes_days_and_ranges(catalog, records):
 
     assert ("present", "missing", "missing") == found.column("state")
     assert "1 of 3 present, 2 missing" == found.note
+
+
+def test_a_grid_tells_what_is_stale(catalog, records):
+    """As `stale` tells it, and among what is present in the count."""
+    skies = [records.version("w", {"n": n}, "sun", origin="observed") for n in (1, 2)]
+    for number, sky in enumerate(skies, start=1):
+        records.record(catalog, [sky], [records.version("pv", {"n": number}, "power")])
+    later = records.START + timedelta(days=1)
+    newer = records.version("w", {"n": 2}, "rain", origin="observed", recorded_at=later)
+    records.record(catalog, [newer], [], task="look")
+
+    found = catalog.coverage("pv", n=[1, 2, 3])
+
+    assert ("present", "stale", "missing") == found.column("state")
+    assert "2 of 3 present, 1 of them stale, 1 missing" == found.note
+    assert {one.version for one in catalog.stale("pv")} == {
+        row["version"] for row in found if row["state"] == "stale"
+    }
 
 
 def test_a_key_field_keeps_its_name(catalog, records):

@@ -41,6 +41,9 @@ def test_a_file_is_known_by_its_content(catalog, records):
     answer = catalog.whence(content("power"))
 
     assert power.ref.version == answer.version.uid
+    assert answer.is_current
+    assert not catalog.whence(content("sun")).is_current
+    assert not catalog.whence(content("other")).is_current
     assert answer.version.run == answer.run
     assert "exact match by sha256" == answer.certainty
     assert [(sky.ref.version, newer.ref.version, Change.CHANGED, True)] == [
@@ -142,6 +145,19 @@ def test_the_answer_reads_as_text(catalog, records):
         "  from   source  w(s=1)  v1  newer: version 2 of 2026-05-03 12:00 UTC   <- stale",
         "  also   same bytes as copy() version 1 (2026-05-01 12:00 UTC)",
     ] == lines
+
+
+def test_a_state_that_updates_itself_is_not_stale(catalog, records):
+    """It depends on its own past, which is over; so does what the same run made beside it."""
+    old = records.version("state", {}, "one")
+    new = records.version("state", {}, "other", recorded_at=records.START + DAY)
+    plot = records.version("plot", {}, "picture", recorded_at=records.START + DAY)
+    records.record(catalog, [], [old])
+    records.record(catalog, [old], [new, plot])
+
+    for body in ("other", "picture"):
+        [source] = catalog.whence(content(body)).sources
+        assert ("its own past", False) == (source.standing, source.is_stale)
 
 
 def test_found_bytes_say_so(catalog, records):

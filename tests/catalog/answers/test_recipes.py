@@ -135,6 +135,34 @@ def test_what_was_made_by_hand_has_no_call(catalog, records):
     assert "made by hand (session)" in recipe.text()
 
 
+def test_a_call_that_no_shell_takes_is_not_printed(catalog, records):
+    """It is there as a value."""
+    ref = made(catalog, records, [], arguments={"text": "x" * 200_000})
+    recipe = catalog.reproduce(ref)
+
+    assert not any("reuses" in caveat for caveat in recipe.caveats)
+    assert "too long to type" in recipe.commands()[-1]
+    assert 200_000 == len(recipe.arguments["text"])
+
+
+def test_a_task_that_reuses_says_so(catalog, records):
+    """It would take over what is there, instead of running."""
+    one = records.version("pv", {"s": 1}, "power")
+    start = records.started()
+    catalog.start_run(start)
+    catalog.finish_run(records.ended(start.uid, [], [one], reuse_key="same"))
+
+    assert "its task reuses" in catalog.reproduce(one.ref).text()
+
+
+def test_a_run_whose_start_is_still_on_its_way_is_told(catalog, records):
+    """Its call is not known yet."""
+    one = records.version("pv", {"s": 1}, "power")
+    catalog.finish_run(records.ended("some-run", [], [one]))
+
+    assert "only the end of its run is recorded yet" in catalog.reproduce(one.ref).text()
+
+
 def test_found_bytes_cannot_be_made_again(catalog, records):
     """No run of ours made them."""
     sky = records.version("w", {}, "sun", origin="observed")

@@ -31,6 +31,7 @@ def test_a_file_on_disk_for_programs(ask, call, filled: Path) -> None:
 
     assert found["certainty"] == "exact match by sha256"
     assert [one["type"] for one in found["versions"]] == ["generation"]
+    assert found["is_current"]
     assert found["current"] == found["versions"][0]["version"]
     assert found["made_by"]["task"] == "simulate"
     assert [(one["argument"], one["change"], one["is_stale"]) for one in found["sources"]] == [
