@@ -83,6 +83,11 @@ class Ledger(ABC):
         if self._recorder.finish_run(record, started):
             self._refs.forget()
 
+    def finish_late(self, record: RunEnded, started: RunStarted | None = None) -> None:
+        """Do as `finish_run` for a run whose record waited elsewhere while others went on."""
+        self.finish_run(record, started)
+        self._recorder.adopt(record)
+
     def finish_runs(self, ended: Sequence[tuple[RunEnded, RunStarted]]) -> None:
         """Enter starts and ends of runs whose versions this `has_all_of`; all of them or none."""
         self._prepare()

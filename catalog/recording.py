@@ -10,7 +10,7 @@ from rootcellar.catalog.identities import Identities
 from rootcellar.catalog.refs import remember
 from rootcellar.catalog.tables import run, run_error, run_input, run_output
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
-from rootcellar.catalog.versioning import claim, ensure_versions, learn
+from rootcellar.catalog.versioning import adopt, claim, ensure_versions, learn
 from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
@@ -82,6 +82,12 @@ class Recorder:
         # Only what is committed may be remembered.
         remember(self._known, self._database.record(work))
         return bool(missing or learned)
+
+    def adopt(self, record: RunEnded) -> None:
+        """Make a run the producer of what was taken for foreign bytes while its record waited."""
+        made = [one.version for one in record.outputs if one.mode == "created"]
+        if made:
+            self._database.record(lambda connection: adopt(connection, record.uid, made))
 
     def finish_runs(self, ended: Sequence[tuple[RunEnded, RunStarted]]) -> None:
         """Enter whole runs in one transaction, all of whose versions were met before.

@@ -65,11 +65,20 @@ class Starts:
     Args:
         catalog: Where runs are entered.
         folder: Gives where notes are kept on this host.
+        spool_start: Keeps a start on disk while the catalog is away, and tells whether it did; if
+            left out, no run begins then.
     """
 
-    def __init__(self, catalog: Catalog, folder: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        folder: Callable[[], Path],
+        *,
+        spool_start: Callable[[RunStarted], bool] | None = None,
+    ) -> None:
         self._catalog = catalog
         self._folder = folder
+        self._spool_start = spool_start
         self._kept: dict[str, _Kept] = {}
         self._free: list[HostNote] = []
         self._environment: Environment | None = None
@@ -99,10 +108,23 @@ class Starts:
         try:
             self._catalog.start_run(start.record)
         except CatalogError:
+            if self._begins_away(kept):
+                return
             del self._kept[start.uid]
             raise
         self._reached = now
         self._entered(start.uid)
+
+    def _begins_away(self, kept: _Kept) -> bool:
+        """Keep the start of a run while the catalog is away; tell whether the run may begin."""
+        if self._spool_start is None:
+            return False
+        # The note tells whether the run died, which a record on disk does not.
+        if not self._keep(kept) and not self._spool_start(kept.start.record):
+            return False
+        kept.due = time.monotonic() + _SHORT_SECONDS
+        self._watch()
+        return True
 
     def finish(self, record: RunEnded) -> None:
         """Enter how the run ended, and its start if that is still here.
@@ -339,6 +361,9 @@ class Starts:
                     self._catalog.finish_run(kept.end.record, kept.start.record)
             except CatalogError as error:
                 kept.due = now + _AGAIN_SECONDS
+                if kept.end is None and self._spool_start is not None:
+                    self._spool_start(kept.start.record)
+                    return
                 logger.warning("run %s is not in the catalog yet: %s", uid, error)
             else:
                 self._entered(uid)
