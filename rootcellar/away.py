@@ -40,6 +40,7 @@ _ASKS_FOR = 0.1
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 300.0
 _LOOK_SECONDS = 5.0
 _SLOWEST_LOOK_SECONDS = 60.0
+_LEAVE_SECONDS = 2.0
 
 
 class RunsCatalog(Catalog):
@@ -117,11 +118,11 @@ class RunsCatalog(Catalog):
         if self._replayer is not None:
             self._replayer.wake()
 
-    def dispose(self) -> None:
-        """Close this process's connections and end the thread; what waits stays on disk."""
+    def close(self) -> None:
+        """Close this process's connections for good; what waits stays on disk."""
         if self._replayer is not None:
             self._replayer.close()
-        super().dispose()
+        self.dispose()
 
     def _is_kept(self, run: WaitingRun) -> bool:
         if self._spool is None:
@@ -219,13 +220,21 @@ class Replayer:
                 self._thread.start()
 
     def close(self) -> None:
-        """End the thread soon; what waits stays."""
+        """End the thread; what waits stays."""
         self._closed.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join(_LEAVE_SECONDS)  # it may be waiting for an answer
+
+    def _enter_one(self, run: WaitingRun) -> None:
+        if self._closed.is_set():
+            raise CatalogUnavailable("this process has closed its catalog")
+        self._enter(run)
 
     def _run(self) -> None:
         pause = 0.0
         while not self._closed.wait(pause):
-            done = self._spool.replay(self._enter)
+            done = self._spool.replay(self._enter_one)
             _tell(done)
             longer = min(pause * 2, _SLOWEST_LOOK_SECONDS)
             pause = _LOOK_SECONDS if done.entered else max(longer, _LOOK_SECONDS)

@@ -76,7 +76,7 @@ class Runtime:
     def close(self) -> None:
         """Close this process's connections and notes; the next use opens new ones."""
         self.starts.close()
-        self.catalog.dispose()
+        self.catalog.close()
 
     def declare(self, registry: Registry) -> None:
         """Mirror the registry's types into the catalog, once per process and revision.

