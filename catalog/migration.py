@@ -73,7 +73,7 @@ def ensure(database: Database) -> None:
         raise CatalogTooOld(
             f"the catalog {database.shown_url} is at revision {revision}, this rootcellar needs "
             f"{HEAD}",
-            remedy="Back it up, then call Catalog(url).upgrade() once",
+            remedy="Back it up, then run `rootcellar catalog upgrade` once",
         )
     upgrade(database)
 

