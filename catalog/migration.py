@@ -87,6 +87,8 @@ def upgrade(database: Database) -> None:
         CatalogTooNew: A newer rootcellar wrote it.
         CatalogError: Rows would be left that refer to nothing; nothing was changed.
     """
+    if database.is_sqlite:
+        _make_folder(database)
     if not database.read(current_revision):
         ensure(database)
     elif database.is_sqlite:

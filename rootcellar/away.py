@@ -35,9 +35,12 @@ logger = logging.getLogger("rootcellar.run")
 
 _AWAY = (CatalogUnavailable, CatalogTooNew, CatalogTooOld)
 _ASKS_FOR = 0.1
-"""Of the time that a process spends while the catalog is away, it asks for so much at most."""
+"""While the catalog is away, a process waits for it at most for this part of the time."""
 
-_LEAST_SECONDS, _MOST_SECONDS = 1.0, 300.0
+_AT_ONCE_SECONDS = 0.1
+"""What refuses at once may be asked by every run."""
+
+_MOST_SECONDS = 300.0
 _LOOK_SECONDS = 5.0
 _SLOWEST_LOOK_SECONDS = 60.0
 _LEAVE_SECONDS = 2.0
@@ -176,7 +179,8 @@ class RunsCatalog(Catalog):
         if self._away is None and self._spool is not None:
             logger.warning("runs go on without the catalog, and are kept here: %s", error)
         now = time.monotonic()
-        pause = min(max((now - begun) / _ASKS_FOR, _LEAST_SECONDS), _MOST_SECONDS)
+        took = now - begun
+        pause = min(took / _ASKS_FOR, _MOST_SECONDS) if took > _AT_ONCE_SECONDS else 0.0
         self._away, self._asks_again = error, now + pause
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rootcellar.catalog.catalog import Catalog
     from rootcellar.note_text import Noted
     from rootcellar.run_bounds import RunEnd, RunStart
-    from rootcellar.schemas.record import Environment, RunEnded
+    from rootcellar.schemas.record import Environment, RunEnded, RunStarted
 
 __all__ = ["Starts"]
 

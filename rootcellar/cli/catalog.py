@@ -26,7 +26,7 @@ _STYLES = {"start": "cyan", "end": "green"}
 @click.group("catalog")
 @common_options
 def catalog() -> None:
-    """Check and upgrade the catalog, and enter what waits for it on this host."""
+    """Check and upgrade the catalog, and enter what waits for it here."""
 
 
 @catalog.command("check")

@@ -55,7 +55,7 @@ COMMANDS = {
     "attempts": Entry("tallies", "List all runs of one Celery message, and what each left."),
     "cost": Entry("tallies", "Sum up time by phase, bytes and cache hits of each task."),
     "cache": Entry("cache", "List, verify and evict what this host keeps."),
-    "catalog": Entry("catalog", "Check and upgrade the catalog, and enter what waits for it."),
+    "catalog": Entry("catalog", "Check and upgrade the catalog, and enter what waits for it here."),
     "config": Entry("configuration", "Show every setting, its value and where it came from."),
     "doctor": Entry("doctor", "Check settings, stores, cache, catalog and Celery's settings."),
 }

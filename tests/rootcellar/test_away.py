@@ -35,7 +35,6 @@ def waiting(project):
 def impatient(monkeypatch):
     """Looks are a hundredth of what they are."""
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(module, "_LEAST_SECONDS", 0.01)
 
 
 @pytest.fixture
