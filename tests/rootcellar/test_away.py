@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 
 import pytest
 from grid_words import Words, count_words, measure
 from sqlalchemy.engine import make_url
-from test_starts import wait_until
+from test_starts import a_start, its_end, wait_until
 
-from rootcellar import OUTPUT, Artifact, Text, staged
+from rootcellar import OUTPUT, Artifact, Text, staged, starts
 from rootcellar import away as module
+from rootcellar.away import RunsCatalog
+from rootcellar.catalog import ledger
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.installation import installation_of
-from rootcellar.runtime import forget_runtime
-from rootcellar.schemas.errors import CatalogUnavailable
+from rootcellar.run_text import WaitingRun
+from rootcellar.runtime import current_runtime, forget_runtime
+from rootcellar.schemas.errors import CatalogTooNew, CatalogTooOld, CatalogUnavailable
 from rootcellar.spool import Spool
 
 
@@ -231,3 +239,172 @@ def test_fail_is_to_fail_before_anything_happens(base, project, monkeypatch, pat
     assert isinstance(error, CatalogUnavailable)
     assert [] == bodies
     assert [] == waiting(project)
+
+
+def test_a_worker_enters_what_waits_when_it_starts(
+    rootcellar_settings, rootcellar_catalog, rootcellar_worker
+):
+    """Before it gets any task."""
+    start = a_start()
+    spool = Spool(rootcellar_settings.spool_folder)
+    spool.keep(WaitingRun(start, its_end(start)))
+    rootcellar_worker("rain_app:app")
+
+    wait_until(lambda: not spool.waits())
+    assert [start.uid] == [run.uid for run in rootcellar_catalog.runs(state="succeeded")]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import test_away
+from test_starts import a_start, its_end
+from rootcellar.runtime import current_runtime
+from rootcellar.schemas.errors import CatalogUnavailable
+from rootcellar.catalog.catalog import Catalog
+from rootcellar.run_bounds import RunStart
+def away(*_):
+    raise CatalogUnavailable("gone")
+Catalog.start_run = Catalog.finish_run = away
+runtime = current_runtime()
+runtime.cache
+done, left = a_start(), a_start()
+runtime.starts.begin(RunStart.of(done))
+runtime.starts.finish(its_end(done))
+runtime.starts.begin(RunStart.of(left))
+print(done.uid, left.uid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_killed_while_the_catalog_is_away_loses_no_run(project):
+    """One had ended, and is entered as that; the other had not, and is lost: each once."""
+    dead = subprocess.run(
+        [sys.executable, "-c", KILLED],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert -signal.SIGKILL == dead.returncode, dead.stderr
+    done, left = dead.stdout.split()
+    runtime = current_runtime()
+    for _ in range(2):
+        runtime.sweep()
+    wait_until(lambda: not waiting(project))
+    states = {run.uid: str(run.state) for run in project.catalog.runs()}
+
+    assert {done: "succeeded", left: "lost"} == states
+
+
+@pytest.fixture
+def runs_catalog(tmp_path):
+    """A catalog as runs use it, and where its records wait."""
+    spool = Spool(tmp_path / "spool")
+    catalog = RunsCatalog(f"sqlite:///{tmp_path}/catalog.sqlite", spool)
+    yield catalog, spool
+    catalog.close()
+
+
+def test_a_catalog_that_is_slow_to_refuse_is_asked_seldom(runs_catalog, monkeypatch, patient):
+    """A tenth of the time at most is spent on waiting for it."""
+    catalog, spool = runs_catalog
+    clock, asked = [100.0], []
+
+    def prepare(_self):
+        asked.append(clock[0])
+        clock[0] += 10  # as long as connecting may take
+        raise CatalogUnavailable("no answer")
+
+    monkeypatch.setattr(Catalog, "_prepare", prepare)
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    for _ in range(1_000):
+        start = a_start()
+        with pytest.raises(CatalogUnavailable, match="no answer"):
+            catalog.start_run(start)
+        catalog.finish_run(its_end(start), start)
+        clock[0] += 1
+
+    assert 1_000 == len(spool.waiting())
+    assert 10 >= len(asked)
+
+
+@pytest.mark.parametrize("kind", [CatalogTooNew, CatalogTooOld])
+def test_tables_of_another_version_are_as_good_as_away(project, monkeypatch, patient, kind):
+    """A worker that is upgraded before the catalog works on, and so does one that is later."""
+    project.put(Words(page=1), "one two")
+    task = project.app.task(count_words)
+
+    def refuse(_database):
+        raise kind("other tables")
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(ledger.migration, "ensure", refuse)
+        ref = task.apply(args=[1]).get()
+        kept = len(waiting(project))
+    done = Spool(project.settings.spool_folder).replay(
+        lambda run: module.enter(project.catalog, run)
+    )
+
+    assert (1, 1) == (kept, done.entered)
+    assert ref["version"] == project.catalog.head("count", {"page": 1}).uid
+
+
+def test_a_start_of_a_long_run_waits_on_disk_too(project, monkeypatch, patient):
+    """A host that loses power during a run of hours has a record of it."""
+    monkeypatch.setattr(starts, "_SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(starts, "_LOOK_SECONDS", 0.01)
+    project.put(Words(page=1), "one two")
+    kept = []
+
+    @project.app.task(name="long", shared=False)
+    def long(text: Path) -> None:
+        wait_until(lambda: waiting(project))
+        kept.extend(waiting(project))
+
+    def away(*_):
+        raise CatalogUnavailable("gone")
+
+    monkeypatch.setattr(Catalog, "_prepare", away)
+    long.apply(args=[1], throw=True)
+
+    assert ["start"] == [what for what, _ in kept]
+    assert ["start", "end"] == [what for what, _ in waiting(project)]
+
+
+def test_a_disk_that_takes_nothing_either_fails_the_run(project, monkeypatch, patient):
+    """Nothing is a success that nobody has recorded."""
+    project.put(Words(page=1), "one two")
+    task = project.app.task(count_words)
+    (project.settings.home / "spool").touch()
+
+    def away(*_):
+        raise CatalogUnavailable("gone")
+
+    monkeypatch.setattr(Catalog, "_prepare", away)
+
+    assert isinstance(task.apply(args=[1]).result, CatalogUnavailable)
+
+
+def test_threads_wait_for_one_that_asks(runs_catalog, monkeypatch, patient):
+    """Of many threads one asks a catalog that is away; the others go on at once."""
+    catalog, spool = runs_catalog
+    asked, is_asking, answer = [], threading.Event(), threading.Event()
+
+    def prepare(_self):
+        asked.append(threading.get_ident())
+        is_asking.set()
+        answer.wait(30)
+        raise CatalogUnavailable("no answer")
+
+    monkeypatch.setattr(Catalog, "_prepare", prepare)
+    catalog._away = CatalogUnavailable("was away before")
+    first = threading.Thread(target=lambda: catalog.finish_run(its_end(a_start())))
+    first.start()
+    assert is_asking.wait(30)
+    for _ in range(10):
+        start = a_start()
+        catalog.finish_run(its_end(start), start)
+    answer.set()
+    first.join(30)
+
+    assert 1 == len(asked)
+    assert 11 == len(spool.waiting())

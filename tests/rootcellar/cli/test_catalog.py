@@ -53,7 +53,9 @@ def test_what_waits_is_listed_and_entered(call, ask, spool):
     assert runs[0].uid[-8:] in shown
     assert "1 more" in shown
     assert (0, "2 records entered.\n") == (done.exit_code, done.stdout)
-    assert {run.uid for run in runs} == {one["run"] for one in ask("runs", "--task", "late")["runs"]}
+    assert {run.uid for run in runs} == {
+        one["run"] for one in ask("runs", "--task", "late")["runs"]
+    }
     assert [] == ask("catalog", "spool")["waiting"]
 
 
