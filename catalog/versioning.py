@@ -17,7 +17,7 @@ from rootcellar.catalog.artifacts import (
     ensure_artifacts,
     ensure_contents,
 )
-from rootcellar.catalog.canonical import clean_text, short_digest
+from rootcellar.catalog.canonical import clean_text, short_digest, whole
 from rootcellar.catalog.heads import lock_heads, move_heads
 from rootcellar.catalog.tables import LocationState, location, run, version
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
@@ -175,7 +175,7 @@ def claim(connection: Executes, run_id: int, made: Sequence[VersionRecord]) -> N
             "of_uid": record.ref.version,
             "by_run": run_id,
             "new_media_type": record.media_type,
-            "new_row_count": record.row_count,
+            "new_row_count": whole(record.row_count),
             "new_fingerprint": record.schema_fingerprint,
         }
         for record in sorted(made, key=lambda record: record.ref.version)
@@ -200,7 +200,7 @@ def adopt(connection: Executes, run_uid: str, made: Sequence[VersionRecord]) -> 
                     "of_uid": row.uid,
                     "by_run": row.run_id,
                     "new_media_type": record.media_type,
-                    "new_row_count": record.row_count,
+                    "new_row_count": whole(record.row_count),
                     "new_fingerprint": record.schema_fingerprint,
                 },
             )
@@ -293,7 +293,7 @@ def _version_row(entry: _Entry, head: Head) -> dict[str, Any]:
         "content_id": entry.sighting.content_id,
         "origin": record.origin,
         "media_type": record.media_type,
-        "row_count": record.row_count,
+        "row_count": whole(record.row_count),
         "schema_fingerprint": record.schema_fingerprint,
         "recorded_at": record.recorded_at,
     }

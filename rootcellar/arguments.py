@@ -45,6 +45,8 @@ def recordable(value: object, *, name: str = "") -> Any:
 def _recordable(value: Any) -> Any:
     if hasattr(value, "__json__"):
         value = value.__json__()
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()  # of a scalar of numpy, the number
     if isinstance(value, _MAPPING):
         return {str(key): recordable(part, name=str(key)) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -55,10 +57,11 @@ def _recordable(value: Any) -> Any:
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        if -_LARGE < value < _LARGE:
-            return value
-        value = hex(value)
-    text = value if isinstance(value, str) else repr(value)
+        return value if -_LARGE < value < _LARGE else _cut(hex(value))
+    return _cut(value if isinstance(value, str) else repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}… {len(text)} characters"
 
 
