@@ -133,7 +133,7 @@ class RunsCatalog(Catalog):
         try:
             self._spool.keep(run)
         except OSError as error:
-            logger.warning("run %s cannot wait on this host: %s", run.uid, error.strerror)
+            logger.warning("run %s cannot wait on this host: %s", run.uid, error.strerror or error)
             return False
         self.look_after_waiting()
         return True
