@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import warnings
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from test_starts import a_start, its_end, wait_until
 
 from rootcellar import OUTPUT, Artifact, Text, staged, starts
 from rootcellar import away as module
-from rootcellar.away import RunsCatalog
 from rootcellar.catalog import ledger
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.installation import installation_of
@@ -295,38 +293,6 @@ def test_a_process_killed_while_the_catalog_is_away_loses_no_run(project):
     assert {done: "succeeded", left: "lost"} == states
 
 
-@pytest.fixture
-def runs_catalog(tmp_path):
-    """A catalog as runs use it, and where its records wait."""
-    spool = Spool(tmp_path / "spool")
-    catalog = RunsCatalog(f"sqlite:///{tmp_path}/catalog.sqlite", spool)
-    yield catalog, spool
-    catalog.close()
-
-
-def test_a_catalog_that_is_slow_to_refuse_is_asked_seldom(runs_catalog, monkeypatch, patient):
-    """A tenth of the time at most is spent on waiting for it."""
-    catalog, spool = runs_catalog
-    clock, asked = [100.0], []
-
-    def prepare(_self):
-        asked.append(clock[0])
-        clock[0] += 10  # as long as connecting may take
-        raise CatalogUnavailable("no answer")
-
-    monkeypatch.setattr(Catalog, "_prepare", prepare)
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
-    for _ in range(1_000):
-        start = a_start()
-        with pytest.raises(CatalogUnavailable, match="no answer"):
-            catalog.start_run(start)
-        catalog.finish_run(its_end(start), start)
-        clock[0] += 1
-
-    assert 1_000 == len(spool.waiting())
-    assert 10 >= len(asked)
-
-
 @pytest.mark.parametrize("kind", [CatalogTooNew, CatalogTooOld])
 def test_tables_of_another_version_are_as_good_as_away(project, monkeypatch, patient, kind):
     """A worker that is upgraded before the catalog works on, and so does one that is later."""
@@ -382,29 +348,3 @@ def test_a_disk_that_takes_nothing_either_fails_the_run(project, monkeypatch, pa
     monkeypatch.setattr(Catalog, "_prepare", away)
 
     assert isinstance(task.apply(args=[1]).result, CatalogUnavailable)
-
-
-def test_threads_wait_for_one_that_asks(runs_catalog, monkeypatch, patient):
-    """Of many threads one asks a catalog that is away; the others go on at once."""
-    catalog, spool = runs_catalog
-    asked, is_asking, answer = [], threading.Event(), threading.Event()
-
-    def prepare(_self):
-        asked.append(threading.get_ident())
-        is_asking.set()
-        answer.wait(30)
-        raise CatalogUnavailable("no answer")
-
-    monkeypatch.setattr(Catalog, "_prepare", prepare)
-    catalog._away = CatalogUnavailable("was away before")
-    first = threading.Thread(target=lambda: catalog.finish_run(its_end(a_start())))
-    first.start()
-    assert is_asking.wait(30)
-    for _ in range(10):
-        start = a_start()
-        catalog.finish_run(its_end(start), start)
-    answer.set()
-    first.join(30)
-
-    assert 1 == len(asked)
-    assert 11 == len(spool.waiting())
