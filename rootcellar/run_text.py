@@ -84,7 +84,8 @@ def read_run(text: bytes) -> WaitingRun:
         if said["format"] > FORMAT:
             raise NewerRecord
         where = said["environment"]
-        start = said["start"] and read_start(_encoded(said["start"]), where and Environment(**where))
+        environment = where and Environment(**where)
+        start = said["start"] and read_start(_encoded(said["start"]), environment)
         end = said["end"] and _end_of(said["end"])
         if not start and not end:
             msg = "it says nothing of a run"
