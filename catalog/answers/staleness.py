@@ -220,7 +220,7 @@ def _named_versions(connection: Connection, ids: Sequence[int]) -> dict[int, Row
             .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
             .where(t.version.c.id.in_(some))
         )
-        found.update((row.id, row) for row in connection.execute(query))
+        found.update({row.id: row for row in connection.execute(query)})
     return found
 
 
