@@ -141,7 +141,7 @@ class _Blamed(NamedTuple):
 
 def _blamed(connection: Connection) -> list[_Blamed]:
     """Look at the inputs of all heads at once; after that at what hangs on those that changed."""
-    others = connection.execute(_other_contents()).all()
+    others: Sequence[Any] = connection.execute(_other_contents()).all()
     stale = {artifact_id for *_, artifact_id, is_changed in others if is_changed}
     blamed: list[_Blamed] = []
     level = sorted(stale)

@@ -49,6 +49,8 @@ _ENDS = {
 }
 _MOST_LISTED = 1_000
 """Versions of one dataset in one event: a fan-in of thousands must not make it megabytes."""
+_MOST_CHARACTERS = 10_000
+"""Of one argument, for the same reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,14 +167,19 @@ def _parameters(
 ) -> execution_parameters_run.ExecutionParametersRunFacet:
     return execution_parameters_run.ExecutionParametersRunFacet(
         parameters=[
-            execution_parameters_run.ExecutionParameter(
-                key=name,
-                value=value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
-            )
+            execution_parameters_run.ExecutionParameter(key=name, value=_text(value))
             for name, value in start.arguments.items()
         ],
         producer=how.producer,
     )
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    left_out = len(text) - _MOST_CHARACTERS
+    if left_out <= 0:
+        return text
+    return f"{text[:_MOST_CHARACTERS]}… and {left_out} characters more"
 
 
 def _end_facets(end: RunEnded, how: Emission) -> dict[str, Any]:

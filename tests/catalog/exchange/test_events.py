@@ -139,6 +139,16 @@ def test_a_large_fan_in_is_cut_and_says_so(catalog, records, consumer, told, mon
     assert 2 == len(read["inputFacets"]["subset"]["inputCondition"]["partitions"])
 
 
+def test_a_long_argument_is_cut_and_says_so(catalog, records, consumer, told, drain):
+    """An event stays small, whatever a task was called with."""
+    start = records.started(arguments={"text": "x" * 1_000_000})
+    catalog.finish_run(records.ended(start.uid), start)
+    drain(told)
+    (given,) = consumer.events[0]["run"]["facets"]["executionParameters"]["parameters"]
+
+    assert given["value"].endswith("xxx… and 990000 characters more")
+
+
 def test_a_real_client_takes_the_events(catalog, registry, options, drain, everything):
     """What it adds of its own is valid as well."""
     sent = []

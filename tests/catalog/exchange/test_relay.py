@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.catalog.exchange import positions, relay
@@ -87,6 +89,41 @@ def test_a_crash_before_it_is_remembered_repeats_events(
 
     assert ["START", "COMPLETE"] * 2 == consumer.of(uid)
     assert consumer.events[:2] == consumer.events[2:]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.sampled_from(["start", "end", "end alone", "step", "fail"]), max_size=25))
+def test_whatever_happens_each_run_is_told_of_once(
+    tmp_path_factory, records, consumer, options, drain, acts
+):
+    """Runs begin and end, starts come late, sending fails: one START, one end, in that order."""
+    folder = tmp_path_factory.mktemp("relay")
+    consumer.events, going, late, uids = [], [], [], []
+    with Catalog(f"sqlite:///{folder}/catalog.sqlite") as catalog:
+        one = catalog.relay(options(consumer))
+        one.begin(from_first=True)
+        for act in acts:
+            consumer.fails = [None, OSError("away")] if act == "fail" else []
+            start = records.started()
+            if act == "start":
+                catalog.start_run(start)
+                going.append(start)
+            elif act == "end" and going:
+                catalog.finish_run(records.ended(going.pop(0).uid))
+            elif act == "end alone":
+                catalog.finish_run(records.ended(start.uid))
+                late.append(start)
+            elif act in {"step", "fail"}:
+                one.step()
+            uids += [start.uid] if act in {"start", "end alone"} else []
+        consumer.fails = []
+        for start in going:
+            catalog.finish_run(records.ended(start.uid))
+        for start in late:
+            catalog.start_run(start)
+        drain(one)
+
+    assert [["START", "COMPLETE"]] * len(uids) == [consumer.of(uid) for uid in uids]
 
 
 def test_a_refused_event_does_not_stop_the_others(catalog, records, consumer, told, caplog, drain):
