@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.values import Owner, Version
 
-__all__ = ["Than", "other_version"]
+__all__ = ["Than", "is_time", "other_version"]
 
 Than = Subject | date | timedelta | None
 """What names the version to compare with.
@@ -31,6 +31,11 @@ Anything else: as a subject.
 _SPAN = re.compile(r"(\d{1,9})\s*(s|min|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
+
+
+def is_time(text: str) -> bool:
+    """Tell whether a text is written as a span or a time, not as the name of a version."""
+    return bool(_SPAN.fullmatch(text.strip()) or _DATE.fullmatch(text))
 
 
 def other_version(connection: Connection, owner: Owner, x: Version, than: Than) -> Version:

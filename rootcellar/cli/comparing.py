@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rootcellar.catalog.answers.causes import CauseKind
+from rootcellar.catalog.answers.difference import Topic
+from rootcellar.catalog.answers.earlier import is_time
 from rootcellar.catalog.values import Run
 from rootcellar.cli.documents import version_document
 from rootcellar.cli.options import common_options, print_json
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_TIME = re.compile(r"\d{1,9}\s*(s|min|m|h|d|w)|\d{4}-\d{2}-\d{2}(?:[T ].*)?")
+_LINE = re.compile(r"( *)([A-Za-z]*)( +)(.*)")
+_KINDS = {*CauseKind, *Topic}
+_OPEN = ("  (", "  not examined", "  …")
 _CAUSE_STYLES = {
     "code": "magenta",
     "arguments": "cyan",
@@ -67,7 +72,7 @@ def diff(ctx: click.Context, words: tuple[str, ...], *, than: str | None) -> Non
     if project.is_json:
         print_json({"diff": _difference(difference)})
     else:
-        _print_lines(str(difference))
+        _print_tree(str(difference))
 
 
 @click.command("why")
@@ -94,7 +99,7 @@ def why(ctx: click.Context, words: tuple[str, ...], *, than: str | None, max_nod
     if project.is_json:
         print_json({"why": _why(answer)})
     else:
-        _print_why(answer)
+        _print_tree(str(answer))
 
 
 def _subjects(words: Sequence[str]) -> list[list[str]]:
@@ -109,7 +114,7 @@ def _subjects(words: Sequence[str]) -> list[list[str]]:
 
 def _named(project: Project, than: str | None) -> Any:
     """Return what `--than` means: a time as it is, anything else as the version."""
-    if than is None or _TIME.fullmatch(than):
+    if than is None or is_time(than):
         return than
     return find_version(project, [than])
 
@@ -120,28 +125,22 @@ def _earlier(project: Project, found: Version | Run, than: str | None) -> Versio
     return project.catalog.earlier(found, _named(project, than))
 
 
-def _print_lines(text: str) -> None:
+def _print_tree(text: str) -> None:
+    """Print a heading, lines that begin with a kind or topic, and what the answer leaves open."""
     terminal = Terminal()
     heading, *lines = text.splitlines()
-    terminal.line((heading, "bold"))
+    terminal.wrapped([], heading, style="bold")
     for line in lines:
-        terminal.cut_line((line, "dim" if line.startswith("  (") else ""))
-
-
-def _print_why(answer: Why) -> None:
-    """Print the text form, each kind of cause in its colour."""
-    terminal = Terminal()
-    heading, *lines = str(answer).splitlines()
-    terminal.line((heading, "bold"))
-    for line in lines:
-        word = line.split()[0]
-        style = _CAUSE_STYLES.get(word.lower(), "")
-        if not style or not word.isupper():
-            terminal.cut_line((line, "dim"))
+        parts = _LINE.fullmatch(line)
+        if parts is None or line.startswith(_OPEN):
+            terminal.wrapped([("  ", "")], line.strip(), style="dim")
             continue
-        indent = len(line) - len(line.lstrip())
-        end = indent + len(word)
-        terminal.cut_line((line[:indent], ""), (line[indent:end], style), (line[end:], ""))
+        indent, word, gap, told = parts.groups()
+        if word.lower() in _KINDS:
+            style = _CAUSE_STYLES.get(word.lower(), "dim")
+            terminal.wrapped([(indent, ""), (word, style), (gap, "")], told)
+        else:
+            terminal.wrapped([(indent, "")], f"{word}{gap}{told}")
 
 
 def _difference(difference: Difference) -> dict[str, Any]:
