@@ -12,6 +12,7 @@ from rootcellar.catalog.answers.difference import Topic
 from rootcellar.catalog.answers.earlier import is_time
 from rootcellar.catalog.values import Run
 from rootcellar.cli.documents import version_document
+from rootcellar.cli.listing import read_since
 from rootcellar.cli.options import common_options, print_json
 from rootcellar.cli.project import Project
 from rootcellar.cli.subject import find, find_version
@@ -19,6 +20,7 @@ from rootcellar.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from rootcellar.catalog.answers.causes import Cause, Why
     from rootcellar.catalog.answers.difference import Change, Difference
@@ -38,9 +40,18 @@ _CAUSE_STYLES = {
     "nondeterminism": "red",
 }
 
+
+def _read_than(
+    ctx: click.Context, parameter: click.Parameter, text: str | None
+) -> datetime | str | None:
+    """Read a span or a time as `runs --since` does; anything else names a version."""
+    return text if text is None or not is_time(text) else read_since(ctx, parameter, text)
+
+
 _than = click.option(
     "--than",
     metavar="WHEN|VERSION",
+    callback=_read_than,
     help="Compare with the version that was current then (7d, 2026-01-31), or with this one by "
     "its uid. Without it: the last one before with other content.",
 )
@@ -51,7 +62,7 @@ _than = click.option(
 @_than
 @common_options
 @click.pass_context
-def diff(ctx: click.Context, words: tuple[str, ...], *, than: str | None) -> None:
+def diff(ctx: click.Context, words: tuple[str, ...], *, than: datetime | str | None) -> None:
     """Show how two versions, or two runs, differ.
 
     X and Y are each a type with its key, a logical URI, or the uid of a version or a run; as in
@@ -87,7 +98,9 @@ def diff(ctx: click.Context, words: tuple[str, ...], *, than: str | None) -> Non
 )
 @common_options
 @click.pass_context
-def why(ctx: click.Context, words: tuple[str, ...], *, than: str | None, max_nodes: int) -> None:
+def why(
+    ctx: click.Context, words: tuple[str, ...], *, than: datetime | str | None, max_nodes: int
+) -> None:
     """Show why a version differs from an earlier one.
 
     Inputs that differ are compared in their turn, down to root causes. X is a type with its key, a
@@ -112,14 +125,12 @@ def _subjects(words: Sequence[str]) -> list[list[str]]:
     return subjects
 
 
-def _named(project: Project, than: str | None) -> Any:
-    """Return what `--than` means: a time as it is, anything else as the version."""
-    if than is None or is_time(than):
-        return than
-    return find_version(project, [than])
+def _named(project: Project, than: datetime | str | None) -> Any:
+    """Return what `--than` means: a time as it is, a text as the version of that uid."""
+    return find_version(project, [than]) if isinstance(than, str) else than
 
 
-def _earlier(project: Project, found: Version | Run, than: str | None) -> Version:
+def _earlier(project: Project, found: Version | Run, than: datetime | str | None) -> Version:
     if isinstance(found, Run):
         raise click.UsageError("A run is compared with another run. Name both.")
     return project.catalog.earlier(found, _named(project, than))
