@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from sqlalchemy import bindparam, select
 
-from rootcellar.catalog.canonical import clean_text, key_text, short_digest
+from rootcellar.catalog.canonical import clean_text, key_text, short_digest, whole
 from rootcellar.catalog.keys import key_rows
 from rootcellar.catalog.tables import artifact, artifact_head, artifact_key, content
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
@@ -63,7 +63,7 @@ def ensure_contents(
             "digest": str(record.ref.digest),
             "kind": record.ref.kind,
             "size_bytes": record.ref.size_bytes,
-            "members": record.members,
+            "members": whole(record.members),
         }
         for record in records
     }

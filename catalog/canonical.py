@@ -10,7 +10,7 @@ from typing import Any
 
 from rootcellar.schemas.digest import Digest
 
-__all__ = ["clean_json", "clean_text", "digest_of", "key_text", "short_digest"]
+__all__ = ["clean_json", "clean_text", "digest_of", "key_text", "short_digest", "whole"]
 
 _SHORT_BYTES = 16
 
@@ -27,6 +27,11 @@ def clean_text(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def whole(count: int | None) -> int | None:
+    """Return a count as a plain integer: SQLite would store numpy's as bytes."""
+    return None if count is None else int(count)
 
 
 def clean_json(value: Any) -> Any:
@@ -58,7 +63,17 @@ def _clean_other(value: Any) -> Any:
         case list() | tuple():
             return [clean_json(item) for item in value]
         case _:
-            return clean_text(str(value))
+            plain = _plain(value)
+            return clean_text(str(value)) if plain is None else clean_json(plain)
+
+
+def _plain(value: Any) -> Any:
+    """Return the number that a scalar of numpy or its kin holds; None if it is no such."""
+    if getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
+        return None
+    plain = value.item()
+    # A wide float has no plain counterpart.
+    return plain if isinstance(plain, bool | int | float | str) else None
 
 
 def key_text(key: Mapping[str, Any]) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
+from rootcellar.catalog.answers.comparing import Comparing
+from rootcellar.catalog.answers.surveying import Surveying
+from rootcellar.catalog.answers.tracing import Tracing
 from rootcellar.catalog.exchange.exchanging import Exchanging
 from rootcellar.catalog.resolving import Subject, resolve
 from rootcellar.schemas.errors import NotInCatalog
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog"]
 
 
-class Catalog(Exchanging):
+class Catalog(Comparing, Surveying, Tracing, Exchanging):
     """The record of what happened: runs, what they read and what they made.
 
     Opens, and if need be creates, its database on first use. One instance serves all threads of a

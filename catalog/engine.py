@@ -44,7 +44,15 @@ _ATTEMPTS = 5
 _IDLE = 4
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _BEGIN = "rootcellar_begin"
-_POSTGRES_DEFAULTS = {"connect_timeout": _CONNECT_SECONDS, "application_name": "rootcellar"}
+_POSTGRES_DEFAULTS = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "application_name": "rootcellar",
+    # A host that is gone says nothing: the system would wait for a quarter of an hour.
+    "tcp_user_timeout": 20_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 _PRIMARY = 0xFF  # the part of SQLite's error codes that is documented for all of a kind
 _WRITABLE = "Let this user write the file and its folder: readers need that too"

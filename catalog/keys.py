@@ -14,7 +14,7 @@ from rootcellar.catalog.tables import artifact, artifact_key
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-__all__ = ["key_order", "key_rows", "matches"]
+__all__ = ["key_order", "key_rows", "matches", "moment_text"]
 
 _LONGEST = 400
 _INT_LIMIT = 2**63
@@ -106,7 +106,7 @@ def _typed(value: Any) -> dict[str, Any]:
         case float():
             return {"v_real": float(value)}
         case date():
-            return {"v_text": _moment(value)}
+            return {"v_text": moment_text(value)}
         case str():
             text = clean_text(value)
             # Postgres cannot index a long text.
@@ -115,7 +115,7 @@ def _typed(value: Any) -> dict[str, Any]:
             return {"v_text": str(digest_of(value))}
 
 
-def _moment(value: date) -> str:
+def moment_text(value: date) -> str:
     """Return a date or time as keys hold it, whatever zone it was asked in."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -83,14 +83,19 @@ class Ledger(ABC):
         if self._recorder.finish_run(record, started):
             self._refs.forget()
 
+    def finish_late(self, record: RunEnded, started: RunStarted | None = None) -> None:
+        """Do as `finish_run` for a run whose record waited elsewhere while others went on."""
+        self.finish_run(record, started)
+        self._recorder.adopt(record)
+
     def finish_runs(self, ended: Sequence[tuple[RunEnded, RunStarted]]) -> None:
-        """Enter starts and ends of runs of which this `has_all_of`; all of them or none."""
+        """Enter starts and ends of runs whose versions this `has_all_of`; all of them or none."""
         self._prepare()
         self._recorder.finish_runs(ended)
 
-    def has_all_of(self, record: RunEnded) -> bool:
-        """Tell whether this is a file of this host, and known to hold all versions of a run."""
-        return self._database.is_sqlite and self._recorder.has_all_of(record)
+    def has_all_of(self, versions: Iterable[str]) -> bool:
+        """Tell whether this is a file of this host, and known to hold these versions, by uid."""
+        return self._database.is_sqlite and self._recorder.has_all_of(versions)
 
     def mark_lost(self, uids: Iterable[str]) -> int:
         """Mark those of these runs that still count as running as lost; return how many."""

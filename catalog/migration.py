@@ -73,7 +73,7 @@ def ensure(database: Database) -> None:
         raise CatalogTooOld(
             f"the catalog {database.shown_url} is at revision {revision}, this rootcellar needs "
             f"{HEAD}",
-            remedy="Back it up, then call Catalog(url).upgrade() once",
+            remedy="Back it up, then run `rootcellar catalog upgrade` once",
         )
     upgrade(database)
 
@@ -87,6 +87,8 @@ def upgrade(database: Database) -> None:
         CatalogTooNew: A newer rootcellar wrote it.
         CatalogError: Rows would be left that refer to nothing; nothing was changed.
     """
+    if database.is_sqlite:
+        _make_folder(database)
     if not database.read(current_revision):
         ensure(database)
     elif database.is_sqlite:

@@ -10,7 +10,7 @@ from rootcellar.catalog.identities import Identities
 from rootcellar.catalog.refs import remember
 from rootcellar.catalog.tables import run, run_error, run_input, run_output
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
-from rootcellar.catalog.versioning import claim, ensure_versions, learn
+from rootcellar.catalog.versioning import adopt, claim, ensure_versions, learn
 from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import (
         ErrorRecord,
-        InputRecord,
-        OutputRecord,
         RunEnded,
         RunStarted,
         TypeRecord,
@@ -85,6 +83,12 @@ class Recorder:
         remember(self._known, self._database.record(work))
         return bool(missing or learned)
 
+    def adopt(self, record: RunEnded) -> None:
+        """Make a run the producer of what was taken for foreign bytes while its record waited."""
+        made = [one.version for one in record.outputs if one.mode == "created"]
+        if made:
+            self._database.record(lambda connection: adopt(connection, record.uid, made))
+
     def finish_runs(self, ended: Sequence[tuple[RunEnded, RunStarted]]) -> None:
         """Enter whole runs in one transaction, all of whose versions were met before.
 
@@ -103,6 +107,10 @@ class Recorder:
 
         self._database.record(work)
 
+    def has_all_of(self, versions: Iterable[str]) -> bool:
+        """Tell whether all of these versions were met before; asked before many a run's result."""
+        return self._known.keys() >= set(versions)
+
     def enter_versions(self, records: Sequence[VersionRecord]) -> None:
         """Enter versions apart from runs: sightings, and what runs name that `finish_runs` enters.
 
@@ -118,17 +126,6 @@ class Recorder:
             return ids
 
         remember(self._known, self._database.record(work))
-
-    def has_all_of(self, record: RunEnded) -> bool:
-        """Tell whether all versions of a record were met before, and whole."""
-        items: tuple[InputRecord | OutputRecord, ...] = (*record.inputs, *record.outputs)
-        for item in items:  # no generator: asked before the result of each run
-            version = item.version
-            if version is None:
-                continue
-            if version.is_learned or version.ref.version not in self._known:
-                return False
-        return True
 
     def mark_lost(self, uids: Iterable[str], at: datetime) -> int:
         """Mark runs that are still running as lost; return how many were."""

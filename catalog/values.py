@@ -87,6 +87,10 @@ class Owner(Protocol):
         """Return what a run made."""
         ...
 
+    def attempts(self, x: Run, /) -> Table[Run]:
+        """Return all runs of a run's message."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Version(Portable):
@@ -319,6 +323,10 @@ class Run:
     def outputs(self) -> Table[RunOutput]:
         """What it made: `RunOutput` values by argument and position."""
         return self.catalog.outputs(self.uid)
+
+    def attempts(self) -> Table[Run]:
+        """Return all runs of its message, the first first, with what each left behind."""
+        return self.catalog.attempts(self)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -17,9 +17,9 @@ from rootcellar.catalog.artifacts import (
     ensure_artifacts,
     ensure_contents,
 )
-from rootcellar.catalog.canonical import clean_text, short_digest
+from rootcellar.catalog.canonical import clean_text, short_digest, whole
 from rootcellar.catalog.heads import lock_heads, move_heads
-from rootcellar.catalog.tables import LocationState, location, version
+from rootcellar.catalog.tables import LocationState, location, run, version
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import VersionRecord
 
-__all__ = ["claim", "ensure_versions", "learn"]
+__all__ = ["adopt", "claim", "ensure_versions", "learn"]
 
 # Built once: for statements as small as these, building costs more than running.
 _CLAIM = (
@@ -42,6 +42,33 @@ _CLAIM = (
         row_count=bindparam("new_row_count"),
         schema_fingerprint=bindparam("new_fingerprint"),
     )
+)
+_made, _there, _seen, _here = version.alias(), location.alias(), version.alias(), location.alias()
+_TAKEN_FOR_FOREIGN = (
+    select(_seen.c.uid, run.c.id.label("run_id"))
+    .select_from(_made)
+    .join(run, run.c.id == _made.c.run_id)
+    .join(_there, _there.c.version_id == _made.c.id)
+    .join(
+        _seen,
+        (_seen.c.artifact_id == _made.c.artifact_id)
+        & (_seen.c.content_id == _made.c.content_id)
+        & (_seen.c.recorded_at >= _made.c.recorded_at)
+        & _seen.c.run_id.is_(None),
+    )
+    .join(
+        _here,
+        (_here.c.version_id == _seen.c.id)
+        & (_here.c.uri_digest == _there.c.uri_digest)
+        & (_here.c.pin_etag == _there.c.pin_etag)
+        & (_here.c.pin_version == _there.c.pin_version),
+    )
+    .where(
+        _made.c.uid == bindparam("of_uid"),
+        run.c.uid == bindparam("by_uid"),
+        _here.c.uri_digest == bindparam("place"),
+    )
+    .order_by(_seen.c.uid)
 )
 _LEARN = (
     update(version).where(version.c.id == bindparam("of_id")).values(content_id=bindparam("is_of"))
@@ -148,13 +175,35 @@ def claim(connection: Executes, run_id: int, made: Sequence[VersionRecord]) -> N
             "of_uid": record.ref.version,
             "by_run": run_id,
             "new_media_type": record.media_type,
-            "new_row_count": record.row_count,
+            "new_row_count": whole(record.row_count),
             "new_fingerprint": record.schema_fingerprint,
         }
         for record in sorted(made, key=lambda record: record.ref.version)
     ]
     if claims:
         connection.execute(_CLAIM, claims)
+
+
+def adopt(connection: Executes, run_uid: str, made: Sequence[VersionRecord]) -> None:
+    """Enter a run as the producer of the sightings of what it made, if they came in before it did.
+
+    Who reads a file whose producer is not recorded yet takes it for foreign bytes. What stands in
+    the same place and state with the same content, and was seen later, is what the run made.
+    """
+    for record in sorted(made, key=lambda record: record.ref.version):
+        ref = record.ref
+        wanted = {"of_uid": ref.version, "by_uid": run_uid, "place": short_digest(ref.uri)}
+        for row in connection.execute(_TAKEN_FOR_FOREIGN, wanted):
+            connection.execute(
+                _CLAIM,
+                {
+                    "of_uid": row.uid,
+                    "by_run": row.run_id,
+                    "new_media_type": record.media_type,
+                    "new_row_count": whole(record.row_count),
+                    "new_fingerprint": record.schema_fingerprint,
+                },
+            )
 
 
 def learn(connection: Executes, records: Iterable[VersionRecord], ids: Mapping[str, int]) -> None:
@@ -244,7 +293,7 @@ def _version_row(entry: _Entry, head: Head) -> dict[str, Any]:
         "content_id": entry.sighting.content_id,
         "origin": record.origin,
         "media_type": record.media_type,
-        "row_count": record.row_count,
+        "row_count": whole(record.row_count),
         "schema_fingerprint": record.schema_fingerprint,
         "recorded_at": record.recorded_at,
     }

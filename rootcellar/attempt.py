@@ -1,8 +1,8 @@
 """Attempt: one run from its first row to its last; the only place where files and rows meet.
 
-The caller's script decides the order: `begin`, `bind`, `pin`, `reusable`, `stage_in`, the body
-`during("body")`, `stage_out`, `commit`; or `fail`. See `rootcellar.task` for the script of a
-Celery task.
+The caller's script decides the order: `begin`, `bind`, `pin`, `reusable`, `stage_in`,
+`enter("body")`, `stage_out`, `commit`; or `fail`. See `rootcellar.task` for the script of a Celery
+task.
 """
 
 from __future__ import annotations
@@ -19,25 +19,27 @@ from celery.exceptions import Reject
 
 from rootcellar.about import about
 from rootcellar.deliver import deliver
-from rootcellar.inputs import Reading, check_inputs, pin_input, stage
+from rootcellar.inputs import Reading, check_inputs, pin_input, stage, stage_known
 from rootcellar.limits import soft_limit_held
+from rootcellar.note_text import end_text, moment
 from rootcellar.outputs import OutputDesk, refs_of
 from rootcellar.progress import reporter
 from rootcellar.reuse import InputContent, reuse_key, stands, taken_over
+from rootcellar.run_bounds import RunEnd
 from rootcellar.schemas.errors import CatalogError, InvalidKey, RootcellarError
 from rootcellar.schemas.record import (
     ErrorRecord,
     OutputRecord,
     PhaseSeconds,
     RunEnded,
-    RunStarted,
     RunState,
 )
 from rootcellar.scrub import error_text, scrubbed
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Sequence
 
+    from rootcellar.run_bounds import RunStart
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.artifact import Artifact, Selection
     from rootcellar.schemas.binding import Binding
@@ -50,31 +52,41 @@ logger = logging.getLogger("rootcellar.run")
 
 @dataclass(slots=True)
 class _Ledger:
-    """What has happened so far; becomes the RunEnded record however the run ends.
-
-    A block within which it is entered adds the seconds that it takes to the phase's.
-    """
+    """What has happened so far; becomes the RunEnded record however the run ends."""
 
     phase: str = "bind"
+    since: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     outputs: list[OutputRecord] = field(default_factory=list)
     reuse_key: str = ""
     reused_run: str = ""
-    begun: float = 0.0
 
-    def __enter__(self) -> None:
-        self.begun = time.perf_counter()
+    def enter(self, phase: str) -> None:
+        """End a phase, whose seconds are added to those it took before, and begin the next."""
+        now, seconds = time.perf_counter(), self.seconds
+        seconds[self.phase] = seconds.get(self.phase, 0.0) + now - self.since
+        self.phase, self.since = phase, now
 
-    def __exit__(self, *_error: object) -> None:
-        spent = time.perf_counter() - self.begun
-        self.seconds[self.phase] = self.seconds.get(self.phase, 0.0) + spent
+    def phases(self) -> PhaseSeconds:
+        """Return what the phases took that have ended."""
+        told = self.seconds.get
+        return PhaseSeconds(
+            stage_in=told("stage in", 0.0),
+            body=told("body", 0.0),
+            stage_out=told("stage out", 0.0),
+        )
 
 
 class Attempt:
-    """One run. Use once; safe for one thread."""
+    """One run. Use once; safe for one thread.
 
-    def __init__(self, runtime: Runtime, started: RunStarted) -> None:
-        self.started = started
+    Attributes:
+        start: How it began.
+        is_postponed: The run has succeeded, and its last row and its workdir wait for `settle`.
+    """
+
+    def __init__(self, runtime: Runtime, start: RunStart) -> None:
+        self.start = start
         self._runtime = runtime
         self._ledger = _Ledger()
         self._readings: list[Reading] = []
@@ -82,7 +94,7 @@ class Attempt:
         self._progress = reporter(runtime.settings.progress)
         self._pid = os.getpid()
         self._session: StagingSession | None = None
-        self._postponed: RunEnded | None = None
+        self.is_postponed = False
 
     def begin(self) -> None:
         """Write the run's first row, or keep it on this host while the run is short.
@@ -90,7 +102,7 @@ class Attempt:
         Raises:
             CatalogUnavailable: Nothing has happened yet.
         """
-        self._runtime.starts.begin(self.started)
+        self._runtime.starts.begin(self.start)
 
     def session(self) -> StagingSession:
         """Return the run's staging session, to be entered with `with`.
@@ -99,14 +111,13 @@ class Attempt:
             CacheUnusable: The host cache cannot be written.
         """
         self._session = self._runtime.session(
-            self.started.uid, self._progress, redelivered=self.started.redelivered
+            self.start.uid, self._progress, redelivered=self.start.redelivered
         )
         return self._session
 
-    def during(self, phase: str) -> AbstractContextManager[None]:
-        """Name and time what happens inside, for the record of the run. Not to be nested."""
-        self._ledger.phase = phase
-        return self._ledger
+    def enter(self, phase: str) -> None:
+        """Name and time what happens from now on, for the record of the run."""
+        self._ledger.enter(phase)
 
     def pin(self, binding: Binding, session: StagingSession) -> Binding:
         """Resolve selections and hold every input to one version, before a byte moves.
@@ -114,12 +125,11 @@ class Attempt:
         Raises:
             ArtifactNotFound: An input is missing.
         """
-        with self.during("stage in"):
-            if binding.is_open:
-                binding = binding.resolved(self._select)
-            for bound in binding.inputs:
-                found = pin_input(bound, session, self._runtime.catalog)
-                self._readings += [Reading(pinned) for pinned in found]
+        self._ledger.enter("stage in")
+        if binding.is_open:
+            binding = binding.resolved(self._select)
+        for bound in binding.inputs:
+            self._readings += pin_input(bound, session, self._runtime.catalog)
         return binding
 
     def reusable(self, binding: Binding, session: StagingSession) -> Any:
@@ -131,7 +141,7 @@ class Attempt:
         contents = self._contents()
         if self._ledger.reuse_key or contents is None:
             return None
-        self._ledger.reuse_key = reuse_key(self.started, binding, contents)
+        self._ledger.reuse_key = reuse_key(self.start.record, binding, contents)
         earlier = self._runtime.catalog.reusable(self._ledger.reuse_key)
         if earlier is None:
             return None
@@ -185,38 +195,44 @@ class Attempt:
             StoreError: An input cannot be read; its `transient` says whether later it may.
             ContentError: An input cannot be loaded as its annotation asks.
         """
-        with self.during("stage in"):
-            self._progress.start(f"{self._label}: staging in", self._wanted_bytes())
-            try:
-                for reading in self._readings:
-                    self._stage_one(reading, session)
-            finally:
-                self._progress.finish()
-            arguments, readings = dict(binding.arguments), iter(self._readings)
-            for bound in binding.inputs:
-                arrived = [next(readings) for _ in bound.wanted]
-                arguments[bound.spec.argument] = deliver(bound, arrived)
-            self._desk = OutputDesk(binding.outputs, session, task_id=self.started.task_id)
-            return arguments if self._desk.is_empty else arguments | self._desk.arguments()
+        self._ledger.enter("stage in")
+        missing = []
+        for reading in self._readings:
+            known = stage_known(reading.pinned, session)
+            if known is not None:
+                reading.begin(known)
+            elif reading.pinned.located is not None:
+                missing.append(reading)
+        if missing:
+            self._fetch(missing, session)
+        arguments, readings = dict(binding.arguments), iter(self._readings)
+        for bound in binding.inputs:
+            arrived = [next(readings) for _ in bound.wanted]
+            arguments[bound.spec.argument] = deliver(bound, arrived)
+        if not binding.outputs:
+            return arguments
+        self._desk = OutputDesk(binding.outputs, session, task_id=self.start.task_id)
+        return arguments | self._desk.arguments()
+
+    def _fetch(self, missing: Sequence[Reading], session: StagingSession) -> None:
+        """Bring inputs that this host does not have, or open their streams."""
+        # Of a folder what its pin tells: what its manifest tells is added once that is read.
+        located = [one.pinned.located for one in missing if not one.pinned.streamed]
+        wanted_bytes = sum([one.pin.size_bytes for one in located if one is not None])
+        self._progress.start(f"{self._label}: staging in", wanted_bytes)
+        try:
+            for reading in missing:
+                self._stage_one(reading, session)
+        finally:
+            self._progress.finish()
 
     def _stage_one(self, reading: Reading, session: StagingSession) -> None:
         pinned = reading.pinned
-        if pinned.located is None:
-            return
         try:
             reading.begin(stage(pinned, session))
         except RootcellarError as error:
             doing = f"the input {pinned.argument!r} could not be staged"
             raise about(error, pinned.wanted.artifact, doing=doing) from error
-
-    def _wanted_bytes(self) -> int:
-        """Return the size of what is to be staged, of a folder what its pin tells.
-
-        What its manifest tells is added once that is read.
-        """
-        pinned = [reading.pinned for reading in self._readings]
-        located = [p.located for p in pinned if p.located is not None and not p.streamed]
-        return sum([one.pin.size_bytes for one in located])
 
     def stage_out(self, result: object, session: StagingSession) -> bool:
         """Check and upload what the body made; nothing becomes visible yet.
@@ -230,18 +246,18 @@ class Attempt:
             InputModified: The body changed an input.
             ObjectChanged: Another writer changed a linked input where it lies.
         """
-        with self.during("stage out"):
-            check_inputs(self._readings, session)
-            desk = self._require_desk()
-            if desk.is_empty:
-                return False
-            saved = desk.save(result)
-            self._progress.start(f"{self._label}: staging out", 0)
-            try:
-                desk.prepare()
-            finally:
-                self._progress.finish()
-            return saved
+        self._ledger.enter("stage out")
+        check_inputs(self._readings, session)
+        desk = self._desk
+        if desk is None:
+            return False
+        saved = desk.save(result)
+        self._progress.start(f"{self._label}: staging out", 0)
+        try:
+            desk.prepare()
+        finally:
+            self._progress.finish()
+        return saved
 
     def commit(self, binding: Binding, *, may_wait: bool = False) -> Any:
         """Publish the outputs, then write the run's last row; return the refs.
@@ -254,24 +270,33 @@ class Attempt:
             may_wait: If `is_postponed` afterwards, the caller calls `settle`.
         """
         with soft_limit_held():
-            desk = self._require_desk()
-            if not desk.is_empty:
-                with self.during("stage out"):
-                    self._ledger.outputs = desk.publish()
-            self._ledger.phase = "record"
-            ended = self._ended(RunState.SUCCEEDED)
-            if may_wait and self._runtime.starts.postpone(ended):
-                self._postponed = ended
+            if self._desk is not None:
+                self._ledger.enter("stage out")
+                self._ledger.outputs = self._desk.publish()
+            self._ledger.enter("record")
+            end = self._later_end() if may_wait else None
+            if end is not None and self._runtime.starts.postpone(end):
+                self.is_postponed = True
                 self._require_session().leave_open()
             else:
-                self._runtime.starts.finish(ended)
+                self._runtime.starts.finish(self._ended(RunState.SUCCEEDED))
                 self._require_session().close()
-        return refs_of(binding.outputs, self._ledger.outputs)
+        return refs_of(binding.outputs, self._ledger.outputs) if binding.outputs else None
 
-    @property
-    def is_postponed(self) -> bool:
-        """Whether the run has succeeded, and its last row and its workdir wait for `settle`."""
-        return self._postponed is not None
+    def _later_end(self) -> RunEnd | None:
+        """Return how a run ended that nobody but who wants to know of it looks for; else None."""
+        if self._ledger.outputs or self._ledger.reuse_key:
+            return None
+        at = time.time_ns()
+        told = [one for reading in self._readings if (one := reading.told()) is not None]
+        if len(told) < len(self._readings):
+            return RunEnd.of(self._ended(RunState.SUCCEEDED))
+        return RunEnd(
+            self.start.uid,
+            versions=[uid for uid, _ in told if uid is not None],
+            text=end_text(at, self._ledger.phases(), told),
+            record=lambda: self._ended(RunState.SUCCEEDED, at=moment(at)),
+        )
 
     def settle(self, *, at_once: bool) -> None:
         """Remove the workdir and have the last row written, if that was postponed; never raises.
@@ -279,11 +304,11 @@ class Attempt:
         Args:
             at_once: Not a moment later, with those of other runs.
         """
-        ended, self._postponed = self._postponed, None
-        if ended is not None:
+        if self.is_postponed:
+            self.is_postponed = False
             with soft_limit_held():
                 close = self._require_session().close
-                self._runtime.starts.settle(ended, at_once=at_once, close=close)
+                self._runtime.starts.settle(self.start.uid, at_once=at_once, close=close)
 
     def fail(self, error: BaseException, *, state: RunState, cause: str = "") -> None:
         """Write the run's last row after an error; never raises in its place.
@@ -311,20 +336,17 @@ class Attempt:
             self._session.forget()
 
     def _end(self, state: RunState, error: ErrorRecord | None = None) -> None:
-        self._ledger.phase = "record"
+        self._ledger.enter("record")
         self._runtime.starts.finish(self._ended(state, error))
 
-    def _ended(self, state: RunState, error: ErrorRecord | None = None) -> RunEnded:
-        seconds = self._ledger.seconds
+    def _ended(
+        self, state: RunState, error: ErrorRecord | None = None, *, at: datetime | None = None
+    ) -> RunEnded:
         return RunEnded(
-            uid=self.started.uid,
+            uid=self.start.uid,
             state=state,
-            ended_at=datetime.now(UTC),
-            phases=PhaseSeconds(
-                stage_in=seconds.get("stage in", 0.0),
-                body=seconds.get("body", 0.0),
-                stage_out=seconds.get("stage out", 0.0),
-            ),
+            ended_at=at or datetime.now(UTC),
+            phases=self._ledger.phases(),
             inputs=tuple([one for reading in self._readings if (one := reading.record())]),
             outputs=tuple(self._ledger.outputs),
             error=error,
@@ -338,12 +360,6 @@ class Attempt:
             raise AssertionError(msg)
         return self._session
 
-    def _require_desk(self) -> OutputDesk:
-        if self._desk is None:
-            msg = "stage_in comes first"
-            raise AssertionError(msg)
-        return self._desk
-
     @property
     def _label(self) -> str:
-        return f"{self.started.task}[{self.started.task_id or self.started.uid}]"
+        return f"{self.start.task}[{self.start.task_id or self.start.uid}]"

@@ -23,6 +23,7 @@ from rootcellar.catalog.drawing.arrow import is_arrow_table
 from rootcellar.catalog.drawing.table import table_of
 from rootcellar.environment import environment
 from rootcellar.installation import installation_of
+from rootcellar.run_bounds import RunStart
 from rootcellar.runtime import Runtime, current_runtime
 from rootcellar.schemas.artifact import Artifact, Selection
 from rootcellar.schemas.binding import bind
@@ -98,8 +99,8 @@ def staged(
         with attempt.session() as session:
             binding = attempt.pin(binding, session)
             handles = attempt.stage_in(binding, session)
-            with attempt.during("body"):
-                yield StagedFiles({n: h for n, h in handles.items() if n not in interface.plain})
+            attempt.enter("body")
+            yield StagedFiles({n: h for n, h in handles.items() if n not in interface.plain})
             attempt.stage_out(None, session)
             attempt.commit(binding)
 
@@ -195,8 +196,8 @@ def push(artifact: Artifact, source: object) -> Ref:
         binding = bind(interface, (), {})
         with attempt.session() as session:
             outputs = attempt.stage_in(binding, session)[artifact.type_name]
-            with attempt.during("body"):
-                _fill(outputs.new(**artifact.model_dump()), source)
+            attempt.enter("body")
+            _fill(outputs.new(**artifact.model_dump()), source)
             attempt.stage_out(None, session)
             return Ref.from_json(attempt.commit(binding)[0])
 
@@ -239,8 +240,8 @@ def _reading(
         with attempt.session() as session:
             binding = attempt.pin(binding, session)
             arguments = attempt.stage_in(binding, session)
-            with attempt.during("body"):
-                yield arguments[name]
+            attempt.enter("body")
+            yield arguments[name]
             attempt.commit(binding)
 
 
@@ -254,8 +255,8 @@ def _recorded(attempt: Attempt) -> Iterator[None]:
         raise
 
 
-def _started(kind: RunKind, runtime: Runtime, arguments: Mapping[str, object]) -> RunStarted:
-    return RunStarted(
+def _started(kind: RunKind, runtime: Runtime, arguments: Mapping[str, object]) -> RunStart:
+    record = RunStarted(
         uid=new_uid(),
         kind=kind,
         task=kind,
@@ -265,6 +266,7 @@ def _started(kind: RunKind, runtime: Runtime, arguments: Mapping[str, object]) -
         host=runtime.host,
         pid=os.getpid(),
     )
+    return RunStart.of(record)
 
 
 def _runtime(registry: Registry | None) -> Runtime:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.binding import BoundInput, Wanted
     from rootcellar.staging.session import StagingSession
 
-__all__ = ["Pinned", "Reading", "check_inputs", "pin_input", "stage"]
+__all__ = ["Pinned", "Reading", "check_inputs", "pin_input", "stage", "stage_known"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,18 @@ class Reading:
             return None
         return self.pinned.record(self.staged, self._known())
 
+    def told(self) -> tuple[str | None, InputRecord] | None:
+        """Return the uid of the version, and what `record` gives but for the version.
+
+        None if not all of it was known before the input was staged, or a stream may still be read.
+        """
+        pinned = self.pinned
+        is_new = pinned.ref is None and pinned.located is not None
+        if is_new or self._version is not None or isinstance(self.staged, StreamedInput):
+            return None
+        uid = None if pinned.ref is None else pinned.ref.version
+        return uid, pinned.record(self.staged, None)
+
     def _known(self) -> VersionRecord:
         """Return the version; of most inputs nobody asks for it before the run has ended."""
         if self._at is None:
@@ -186,17 +198,17 @@ class Reading:
         return self._version
 
 
-def pin_input(bound: BoundInput, session: StagingSession, catalog: Catalog) -> list[Pinned]:
-    """Return one Pinned for each wanted artifact, in the caller's order.
+def pin_input(bound: BoundInput, session: StagingSession, catalog: Catalog) -> list[Reading]:
+    """Return one Reading for each wanted artifact, in the caller's order, pinned.
 
     Raises:
         ArtifactNotFound: Nothing is there and the input is not optional.
         StoreError: It could not be asked.
     """
-    return [
-        _pin(bound, ordinal, wanted, session, catalog)
-        for ordinal, wanted in enumerate(bound.wanted)
-    ]
+    readings: list[Reading] = []
+    for wanted in bound.wanted:
+        readings.append(Reading(_pin(bound, len(readings), wanted, session, catalog)))
+    return readings
 
 
 def _pin(
@@ -220,6 +232,20 @@ def _pin(
         return _absent(bound, ordinal, wanted)
     known = catalog.ref_at(found.uri, found.pin)
     return Pinned(argument, ordinal, wanted, found, known, bound.spec.streamed)
+
+
+def stage_known(pinned: Pinned, session: StagingSession) -> StagedFile | None:
+    """Place one input if this host has its bytes, which takes no time; else None."""
+    located = pinned.located
+    if located is None:
+        return None
+    return session.stage_known(
+        located,
+        argument=pinned.argument,
+        ordinal=pinned.ordinal,
+        name=_name_of(located),
+        expected=pinned.digest,
+    )
 
 
 def stage(pinned: Pinned, session: StagingSession) -> StagedFile | StreamedInput:
@@ -259,7 +285,7 @@ def stage(pinned: Pinned, session: StagingSession) -> StagedFile | StreamedInput
 
 
 def _bring(pinned: Pinned, located: Located, session: StagingSession) -> StagedFile:
-    name = located.uri.rstrip("/").rpartition("/")[2]
+    name = _name_of(located)
     argument, ordinal = pinned.argument, pinned.ordinal
     try:
         return session.stage_in(
@@ -270,6 +296,10 @@ def _bring(pinned: Pinned, located: Located, session: StagingSession) -> StagedF
         if now is None or pinned.digest is None:
             raise
         return session.stage_in(now, argument=argument, ordinal=ordinal, name=name)
+
+
+def _name_of(located: Located) -> str:
+    return located.uri.rstrip("/").rpartition("/")[2]
 
 
 def _absent(bound: BoundInput, ordinal: int, wanted: Wanted) -> Pinned:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rootcellar.code import GitState, git_state
 from rootcellar.runtime import Runtime, current_runtime, current_settings
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ class Installation:
     def settings(self) -> Settings:
         """The settings given to `install`, or else this process's."""
         return self._settings or current_settings()
+
+    @cached_property
+    def git(self) -> GitState:
+        """The commit that this process stamps on what it sends."""
+        return git_state(self.settings.git_commit)
 
     def runtime(self) -> Runtime:
         """Return this process's runtime; made on first use, and again after a fork."""

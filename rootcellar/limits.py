@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import signal
 import threading
 from contextlib import nullcontext
@@ -16,10 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["leave_undisturbed", "soft_limit_held"]
 
 _ENDING = {signal.SIGTERM, signal.SIGQUIT}  # the latter is what REMAP_SIGTERM makes of the former
+_SOFT_LIMIT = int(signal.SIGUSR1)
 _SIGNAL_TO_CODE = 256  # billiard's children end by signal 15 with code -241
 
-# What stands below Python's own, which first tries to make an enumeration's member of each handler.
-_handler_of = inspect.unwrap(signal.getsignal)
+# Python's own tries to make an enumeration's member of each handler, which takes longer than all
+# that is done here.
+_handler_of: Callable[[int], object] = getattr(signal, "_signal", signal).getsignal
 
 
 class _Gate:
@@ -28,9 +29,10 @@ class _Gate:
     It stays for good: to change handlers twice takes longer than what most runs hold it for.
     """
 
-    __slots__ = ("_held", "_is_shut", "_usual")
+    __slots__ = ("_held", "_is_shut", "_usual", "thread")
 
     def __init__(self, usual: Callable[[int, FrameType | None], object]) -> None:
+        self.thread = threading.get_ident()
         self._usual = usual
         self._is_shut = False
         self._held: list[FrameType | None] = []
@@ -62,10 +64,13 @@ def soft_limit_held() -> AbstractContextManager[None]:
     Source: billiard's pool raises the soft limit from its SIGUSR1 handler. Blocking the signal
     would not do: the kernel then hands it to another thread, and Python runs the handler here.
     """
+    usual = _handler_of(_SOFT_LIMIT)  # another one may have taken the place of our gate
+    if isinstance(usual, _Gate) and usual.thread == threading.get_ident():
+        return usual
     if threading.current_thread() is not threading.main_thread():
         return nullcontext()
-    usual = _handler_of(signal.SIGUSR1)  # another one may have taken the place of our gate
-    if isinstance(usual, _Gate):
+    if isinstance(usual, _Gate):  # of the process that this one was forked from, by another thread
+        usual.thread = threading.get_ident()
         return usual
     if not callable(usual):
         return nullcontext()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from celery import _state
 from celery.utils.saferepr import saferepr
+from pydantic_core import from_json, to_json
 
 from rootcellar.arguments import recordable
-from rootcellar.code import GitState, git_state
+from rootcellar.code import GitState, code_identity, git_state
 from rootcellar.environment import environment
-from rootcellar.schemas.record import CodeIdentity, RunStarted, new_uid
+from rootcellar.note_text import begun_text, same_text
+from rootcellar.run_bounds import RunStart
+from rootcellar.schemas.record import new_uid
 from rootcellar.schemas.ref import MAPPING, TYPE_TAG, Ref
 
 if TYPE_CHECKING:
@@ -22,26 +25,29 @@ if TYPE_CHECKING:
     from rootcellar.runtime import Runtime
     from rootcellar.schemas.interface import TaskInterface
 
-__all__ = ["HEADER", "caller_is_celerys", "headers_for", "shown_arguments", "started_record"]
+__all__ = ["HEADER", "caller_is_celerys", "header_for", "shown_arguments", "start_of"]
 
 _SHOWN_CHARACTERS = 1024
 HEADER = "rootcellar"
-"""Message header with the sender's run uid and code: no paths, no secrets, no arguments."""
+"""Message header: the sender's run uid, its commit, and `dirty` or `clean`; `-` for each unknown.
+
+No paths, no secrets, no arguments. One text, because brokers take long over nested headers.
+"""
+
+_UNKNOWN = "-"
+_DIRT = {True: "dirty", False: "clean", None: _UNKNOWN}
+_IS_DIRTY = {text: dirty for dirty, text in _DIRT.items()}
 
 
-def headers_for(installation: Installation | None) -> dict[str, Any]:
+def header_for(installation: Installation | None) -> str:
     """Return our header for a message sent from here."""
     if installation is None:
-        return {}
-    git = git_state(installation.settings.git_commit)
+        return ""
+    git = installation.git
     stack = getattr(_state, "_task_stack", None)
     running = stack.top if stack is not None else None
     run = getattr(running.request, "rootcellar_run", "") if running is not None else ""
-    return {
-        "run": run or "",
-        "git_commit": git.commit,
-        "git_dirty": git.dirty,
-    }
+    return f"{run or _UNKNOWN} {git.commit or _UNKNOWN} {_DIRT[git.dirty]}"
 
 
 def shown_arguments(args: Any) -> str | None:
@@ -50,12 +56,11 @@ def shown_arguments(args: Any) -> str | None:
     Celery would write out every field of a ref, which nobody wants to read, and which takes a tenth
     of the time that sending takes.
     """
-    refs = [Ref.is_ref(one) for one in args or ()]
-    if not any(refs):
+    if not args or not any(map(Ref.is_ref, args)):
         return None
     parts = [
-        _shown_ref(one) if is_ref else str(saferepr(one, _SHOWN_CHARACTERS))
-        for one, is_ref in zip(args, refs, strict=True)
+        _shown_ref(one) if Ref.is_ref(one) else str(saferepr(one, _SHOWN_CHARACTERS))
+        for one in args
     ]
     text = ", ".join(parts)
     if len(text) > _SHOWN_CHARACTERS:
@@ -77,49 +82,74 @@ def caller_is_celerys() -> bool:
     return len(tasks) > 1 and str(getattr(tasks[-2], "name", "")).startswith("celery.")
 
 
-def started_record(
+def start_of(
     request: Any,
     runtime: Runtime,
-    code: Callable[..., CodeIdentity],
+    body: Callable[..., object],
     interface: TaskInterface,
-    args: Sequence[object],
-    kwargs: Mapping[str, object],
-) -> RunStarted:
-    """Return the first record of the run that this process is about to make."""
-    uid = new_uid()
-    request.rootcellar_run = uid
-    sent = _header(request)
-    commit = sent.get("git_commit")
-    git = (
-        GitState(str(commit), sent.get("git_dirty"))
-        if commit
-        else git_state(runtime.settings.git_commit)
-    )
+    call: tuple[Sequence[object], Mapping[str, object]],
+) -> RunStart:
+    """Return the start of the run that this process is about to make.
+
+    Args:
+        request: Of Celery.
+        runtime: Of this process.
+        body: The task's function as written.
+        interface: Of the task.
+        call: Its arguments, positional and by name.
+    """
+    uid = request.rootcellar_run = new_uid()
+    sender, git = _sent(request)
     delivery = request.delivery_info or {}
-    return RunStarted(
-        uid=uid,
-        kind="task",
+    if not git.commit:
+        git = git_state(runtime.settings.git_commit)
+    fields = (
+        ("task_id", request.id),
+        ("root_id", request.root_id),
+        ("parent_id", request.parent_id),
+        ("group_id", request.group),
+        ("parent_run", sender),
+        ("retries", request.retries),
+        ("redelivered", bool(delivery.get("redelivered"))),
+        ("arguments", _named(interface, *call)),
+    )
+    said: dict[str, Any] = {name: value for name, value in fields if value}
+    said["uid"] = uid
+    queue = delivery.get("routing_key") or ""
+    return RunStart(
+        uid,
         task=interface.name,
-        started_at=datetime.now(UTC),
         task_id=request.id or "",
-        root_id=request.root_id or "",
-        parent_id=request.parent_id or "",
-        group_id=request.group or "",
-        parent_run=str(sent.get("run") or ""),
-        retries=request.retries or 0,
-        redelivered=bool(delivery.get("redelivered")),
-        queue=str(delivery.get("routing_key") or ""),
-        arguments=_named(interface, args, kwargs),
-        code=code(git=git),
+        redelivered="redelivered" in said,
+        text=begun_text(_same(interface.name, queue, runtime.host, os.getpid(), body, *git), said),
         environment=environment(runtime.settings.image),
-        host=runtime.host,
-        pid=os.getpid(),
     )
 
 
-def _header(request: Any) -> dict[str, Any]:
+@functools.lru_cache(maxsize=1_000)
+def _same(  # noqa: PLR0913, PLR0917  what the text depends on
+    task: str,
+    queue: str,
+    host: str,
+    pid: int,
+    body: Callable[..., object],
+    commit: str,
+    dirty: bool | None,  # noqa: FBT001
+) -> bytes:
+    """Return what the starts of all runs of a task in this process say alike."""
+    code = code_identity(body, git=GitState(commit, dirty))
+    return same_text("task", task, queue, host, pid, code)
+
+
+def _sent(request: Any) -> tuple[str, GitState]:
+    """Return the run that sent a message, empty if unknown, and the commit that it ran."""
     found = getattr(request, HEADER, None) or (request.headers or {}).get(HEADER)
-    return found if isinstance(found, dict) else {}
+    words = found.split(" ") if isinstance(found, str) else []
+    if len(words) != len(("run", "commit", "dirt")):
+        return "", GitState()
+    run, commit, dirt = words
+    git = GitState("" if commit == _UNKNOWN else commit, _IS_DIRTY.get(dirt))
+    return "" if run == _UNKNOWN else run, git
 
 
 def _named(
@@ -133,4 +163,20 @@ def _named(
         names = list(interface.signature.parameters)
         surplus = [str(position) for position in range(len(names), len(args))]
         bound = {**dict(zip([*names, *surplus], args, strict=False)), **kwargs}
-    return {name: recordable(value, name=name) for name, value in bound.items()}
+    return {name: _recordable(name, value) for name, value in bound.items()}
+
+
+def _recordable(name: str, value: object) -> Any:
+    if not Ref.is_ref(value):
+        return recordable(value, name=name)
+    try:
+        text = to_json(value)
+    except ValueError:  # nothing that a message could hold
+        return recordable(value, name=name)
+    return _recordable_ref(name, text)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _recordable_ref(name: str, text: bytes) -> Any:
+    """Return what stands for a ref: one input is often that of many tasks. Not to be changed."""
+    return recordable(from_json(text), name=name)

@@ -7,7 +7,7 @@ import json
 import logging
 import operator
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -22,15 +22,29 @@ from rootcellar.schemas.record import (
     RunStarted,
     RunState,
     VersionRecord,
+    time_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Noted", "end_text", "read_note", "start_text"]
+__all__ = [
+    "Noted",
+    "begun_text",
+    "encoded",
+    "end_text",
+    "moment",
+    "nanoseconds",
+    "read_note",
+    "read_start",
+    "same_text",
+    "start_text",
+    "started_of",
+]
 
 logger = logging.getLogger("rootcellar.run")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAME = ("kind", "task", "queue", "host", "pid", "code")
 """Of all runs of a task in a process."""
 
@@ -44,7 +58,8 @@ _BETWEEN = b"\t"
 """JSON writes it otherwise within texts."""
 
 
-def _encoded(said: dict[str, Any]) -> bytes:
+def encoded(said: Any) -> bytes:
+    """Return a JSON value as text that `json.loads` takes, whatever stands in its texts."""
     try:
         return to_json(said)  # in a fifth of the time
     except ValueError:  # half of a surrogate pair, for instance
@@ -80,10 +95,20 @@ class Noted:
         return RunEnded(
             uid=self.start.uid,
             state=RunState.SUCCEEDED,
-            ended_at=datetime.fromisoformat(self.end["ended_at"]),
+            ended_at=moment(self.end["ended_ns"]),
             phases=PhaseSeconds(**self.end["phases"]),
             inputs=tuple(inputs),
         )
+
+
+def moment(nanoseconds: int) -> datetime:
+    """Return a time that is told in nanoseconds since 1970, to the microsecond."""
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def nanoseconds(at: datetime) -> int:
+    """Return the nanoseconds since 1970 of a time."""
+    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def start_text(record: RunStarted) -> bytes:
@@ -94,55 +119,90 @@ def start_text(record: RunStarted) -> bytes:
     values = zip(_START, _START_OF(record), strict=True)
     said: dict[str, Any] = {name: value for name, value in values if value}
     said["started_at"] = record.started_at.isoformat()
-    return _same_text(*_SAME_OF(record)) + _encoded(said)[1:]
+    return begun_text(same_text(*_SAME_OF(record)), said)
+
+
+def begun_text(same: bytes, said: Mapping[str, Any]) -> bytes:
+    """Return the text of a start.
+
+    Args:
+        same: What `same_text` gave.
+        said: The other fields of the record that are not empty, as JSON values. Without
+            `started_at`, it began when its uid was made.
+    """
+    return same + encoded(said)[1:]
 
 
 @functools.lru_cache(maxsize=1_000)
-def _same_text(*values: Any) -> bytes:
-    """Return the beginning of the text, up to where the rest is to follow."""
+def same_text(*values: Any) -> bytes:
+    """Return the beginning of the text: what all runs of a task in a process have in common.
+
+    Args:
+        values: Kind, task, queue, host, pid and code.
+    """
     said = dict(zip(_SAME, values, strict=True))
     code: CodeIdentity | None = said["code"]
     said["code"] = code and [code.qualname, code.source_digest, code.git_commit, code.git_dirty]
-    return _encoded(said)[:-1] + b", "
+    return encoded(said)[:-1] + b", "
 
 
-def end_text(record: RunEnded) -> bytes:
-    """Return what is added of one that succeeded, made nothing and read known versions only."""
-    phases = record.phases
+def end_text(
+    ended_ns: int, phases: PhaseSeconds, inputs: Iterable[tuple[str | None, InputRecord]]
+) -> bytes:
+    """Return what is added of one that succeeded, made nothing and read known versions only.
+
+    Args:
+        ended_ns: When, in nanoseconds since 1970.
+        phases: How long they took.
+        inputs: The uid of each one's version, which stands for what its record says of it.
+    """
     said = {
-        "ended_at": record.ended_at.isoformat(),
+        "ended_ns": ended_ns,
         "phases": {
             "stage_in": phases.stage_in,
             "body": phases.body,
             "stage_out": phases.stage_out,
         },
-        "inputs": [
-            [one.version and one.version.ref.version, *_INPUT_OF(one)] for one in record.inputs
-        ],
+        "inputs": [[uid, *_INPUT_OF(one)] for uid, one in inputs],
     }
-    return _BETWEEN + _encoded(said)
+    return _BETWEEN + encoded(said)
 
 
 def read_note(head: bytes, line: bytes) -> Noted | None:
     """Return what a note says; None if it was not ours, or not of this version."""
     try:
         begun, _, ended = line.partition(_BETWEEN)
-        where, said = json.loads(head), json.loads(begun)
+        where = json.loads(head)
         end = json.loads(ended) if ended else None
-        return Noted(_started(said, where), end)
+        return Noted(read_start(begun, where and Environment(**where)), end)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         logger.warning("a note of a dead run could not be read")
         return None
 
 
-def _started(said: dict[str, Any], where: dict[str, Any] | None) -> RunStarted:
+def read_start(text: bytes, environment: Environment | None) -> RunStarted:
+    """Return the record that the text of a start tells of.
+
+    Raises:
+        ValueError, TypeError, KeyError, IndexError, AttributeError: It is no such text.
+    """
+    return started_of(json.loads(text), environment)
+
+
+def started_of(said: dict[str, Any], environment: Environment | None) -> RunStarted:
+    """Return the record that the text of a start tells of, once that is read as JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError, IndexError, AttributeError: It is no such text.
+    """
     code = said.pop("code")
-    said["started_at"] = datetime.fromisoformat(said["started_at"])
+    at = said.pop("started_at", None)
     digest = said.get("arguments_digest")
     said["arguments_digest"] = digest and Digest(digest)
     return RunStarted(
         **said,
-        environment=where and Environment(**where),  # type: ignore[arg-type]  # None or a mapping
+        started_at=time_of(said["uid"]) if at is None else datetime.fromisoformat(at),
+        environment=environment,
         code=code
         and CodeIdentity(
             qualname=code[0],

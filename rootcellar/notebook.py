@@ -1,9 +1,25 @@
-"""Catalog as a notebook opens it: with no arguments, the one that the settings name."""
+"""Catalog as a notebook opens it: it knows the settings, the stores and this machine."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from rootcellar.catalog.answers.whence import LocalContent, Whence
 from rootcellar.catalog.catalog import Catalog as CatalogAt
-from rootcellar.runtime import current_settings
+from rootcellar.environment import environment
+from rootcellar.local_content import content_of
+from rootcellar.runtime import current_runtime, current_settings
+from rootcellar.still_there import examiner
+
+if TYPE_CHECKING:
+    import os
+
+    from rootcellar.catalog.answers.copies import Examine
+    from rootcellar.catalog.answers.recipe import Recipe
+    from rootcellar.catalog.drawing.table import Table
+    from rootcellar.catalog.resolving import Subject
+    from rootcellar.catalog.values import Version
+    from rootcellar.schemas.record import Environment
 
 __all__ = ["Catalog"]
 
@@ -17,3 +33,51 @@ class Catalog(CatalogAt):
 
     def __init__(self, url: str = "") -> None:
         super().__init__(url or current_settings().catalog)
+
+    def whence(
+        self, content: LocalContent | str | os.PathLike[str], *, max_versions: int = 100
+    ) -> Whence:
+        """Return where a local file or folder came from: which versions have its content.
+
+        It is read, unless nothing recorded has its size, and its digest is looked up; its name
+        does not count. The answer is true if it is known, and prints who made it, when, from what,
+        and whether that has changed since.
+
+        Args:
+            content: A path.
+
+        Raises:
+            BindingError: There is no such file or folder.
+            ContentError: It cannot be read.
+        """
+        if not isinstance(content, LocalContent):
+            content = content_of(content, self)
+        return super().whence(content, max_versions=max_versions)
+
+    def reproduce(self, x: Subject, /, *, here: Environment | None = None) -> Recipe:
+        """Return what it takes to make a version once more: commit, environment, call.
+
+        The call's inputs are pinned to the versions that were read. Prints as commands to type.
+
+        Args:
+            here: The environment whose packages are compared; this process's own if left out.
+
+        Raises:
+            NotInCatalog: It is not recorded, or no run of ours made it.
+        """
+        return super().reproduce(x, here=here or environment(current_settings().image))
+
+    def locations(
+        self, x: Subject, /, *, verify: Examine | bool = False, limit: int = 1_000
+    ) -> Table[Version]:
+        """Return where the bytes of a version are: its own place first, then equal ones.
+
+        The equal ones are versions, of any artifact, with the same digest that were the last to be
+        recorded at their URIs.
+
+        Args:
+            verify: Look into the stores; the column `found` is then `unchanged`, `changed` (by
+                another object, perhaps with the same bytes), `gone` or `unknown`.
+        """
+        examine = examiner(current_runtime().stores) if verify is True else verify
+        return super().locations(x, verify=examine, limit=limit)

@@ -9,10 +9,11 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from rootcellar.catalog.catalog import Catalog
+from rootcellar.away import RunsCatalog
 from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.errors import CatalogError
 from rootcellar.settings import Settings
+from rootcellar.spool import Spool
 from rootcellar.staging.cache.cache import Cache
 from rootcellar.staging.cache.space import SpaceLimits
 from rootcellar.staging.session import StagingSession
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
     from rootcellar.progress import Reporter
     from rootcellar.schemas.registry import Registry
 
-__all__ = ["Runtime", "cache_of", "current_runtime", "current_settings", "forget_runtime"]
+__all__ = [
+    "Runtime",
+    "cache_of",
+    "catalog_of",
+    "current_runtime",
+    "current_settings",
+    "forget_runtime",
+]
 
 logger = logging.getLogger("rootcellar")
 
@@ -41,8 +49,12 @@ class Runtime:
         self.settings = settings
         self.host = socket.gethostname()
         self.stores = stores_of(settings)
-        self.catalog = Catalog(settings.catalog)
-        self.starts = Starts(self.catalog, lambda: self.cache.root / "runs")
+        self.catalog = catalog_of(settings)
+        self.starts = Starts(
+            self.catalog,
+            lambda: self.cache.root / "runs",
+            spool_start=self.catalog.spool_start if self.catalog.may_be_away else None,
+        )
         self._pid = os.getpid()
         self._declared: set[str] = set()
         self._sweep_due = 0.0
@@ -64,17 +76,22 @@ class Runtime:
     def close(self) -> None:
         """Close this process's connections and notes; the next use opens new ones."""
         self.starts.close()
-        self.catalog.dispose()
+        self.catalog.close()
 
     def declare(self, registry: Registry) -> None:
         """Mirror the registry's types into the catalog, once per process and revision.
 
         Raises:
-            CatalogUnavailable: The database cannot be reached.
+            CatalogUnavailable: The database cannot be reached, and runs shall fail then.
         """
         fingerprint = registry.fingerprint()
         if fingerprint not in self._declared:
-            self.catalog.declare(registry.records())
+            try:
+                self.catalog.declare(registry.records())
+            except CatalogError:
+                if not self.catalog.may_be_away:
+                    raise
+                return  # the next run will; until then types are known by name
             self._declared.add(fingerprint)
 
     def session(self, run: str, progress: Reporter, *, redelivered: bool = False) -> StagingSession:
@@ -108,6 +125,7 @@ class Runtime:
         Raises:
             CatalogUnavailable: Runs that could not be marked keep their workdirs.
         """
+        self.catalog.look_after_waiting()
         self.cache.sweep()
         lost = self.starts.sweep()
         lost += sweep(self.cache, lost=lambda uid: self.catalog.mark_lost([uid]))
@@ -129,6 +147,12 @@ def stores_of(settings: Settings) -> Stores:
         default_folder=settings.default_folder,
         algorithm=settings.digest,
     )
+
+
+def catalog_of(settings: Settings) -> RunsCatalog:
+    """Return the catalog that the settings name, as runs use it; opens nothing."""
+    goes_on = settings.catalog_away == "spool"
+    return RunsCatalog(settings.catalog, Spool(settings.spool_folder) if goes_on else None)
 
 
 def cache_of(settings: Settings) -> Cache:

@@ -118,6 +118,9 @@ class Settings(BaseSettings):
         stores: Names used as URI schemes. Without any, every name is a folder below `home`.
         allowed_protocols: fsspec protocols that templates may address directly, besides stores.
         catalog: Database URL, `sqlite:///…` or `postgresql://…`.
+        catalog_away: What runs do while the catalog is away: `spool` is to go on, and to keep their
+            records in `spool_dir` until it is back; `fail` is to fail, and to be tried again.
+        spool_dir: Where records wait, on a disk that outlives the worker: `spool` in `home`.
         cache_dir: The host's cache, on a local disk.
         cache_budget: The most that the cache may hold: `200 GB`, or `80%` of the file system.
         cache_floor: What it leaves free of the file system.
@@ -146,6 +149,8 @@ class Settings(BaseSettings):
     stores: dict[str, StoreSettings] = Field(default_factory=dict)
     allowed_protocols: tuple[str, ...] = ()
     catalog: str = Field(default="", repr=False)
+    catalog_away: Literal["spool", "fail"] = "spool"
+    spool_dir: Path | None = None
     cache_dir: Path | None = None
     cache_budget: str = "80%"
     cache_floor: str = "2%"
@@ -238,6 +243,7 @@ class Settings(BaseSettings):
             "home": home,
             "stores": {name: store.below(base) for name, store in self.stores.items()},
             "catalog": self.catalog or f"sqlite:///{home / 'catalog.sqlite'}",
+            "spool_dir": base / self.spool_dir if self.spool_dir else home / "spool",
             "cache_dir": base / self.cache_dir if self.cache_dir else home / "cache",
         }
         self.__dict__.update(settled)  # frozen, but not made yet
@@ -247,6 +253,11 @@ class Settings(BaseSettings):
     def cache_folder(self) -> Path:
         """Where the host's cache lies."""
         return self.cache_dir or self.home / "cache"
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where records wait while the catalog is away."""
+        return self.spool_dir or self.home / "spool"
 
     @property
     def default_folder(self) -> Path | None:
@@ -261,6 +272,8 @@ class Settings(BaseSettings):
             "ROOTCELLAR_STORES": json.dumps(stores),
             "ROOTCELLAR_ALLOWED_PROTOCOLS": json.dumps(self.allowed_protocols),
             "ROOTCELLAR_CATALOG": self.catalog,
+            "ROOTCELLAR_CATALOG_AWAY": self.catalog_away,
+            "ROOTCELLAR_SPOOL_DIR": str(self.spool_dir),
             "ROOTCELLAR_CACHE_DIR": str(self.cache_dir),
             "ROOTCELLAR_CACHE_BUDGET": self.cache_budget,
             "ROOTCELLAR_CACHE_FLOOR": self.cache_floor,

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from celery.signals import worker_process_shutdown
 
-from rootcellar.note_text import end_text, read_note, start_text
+from rootcellar.note_text import read_note
 from rootcellar.schemas.errors import CacheUnusable, CatalogError, RootcellarError
-from rootcellar.schemas.record import RunState, VersionRecord
+from rootcellar.schemas.record import VersionRecord
 from rootcellar.staging.host.host_note import HostNote, sweep_notes
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.catalog import Catalog
     from rootcellar.note_text import Noted
+    from rootcellar.run_bounds import RunEnd, RunStart
     from rootcellar.schemas.record import Environment, RunEnded, RunStarted
 
 __all__ = ["Starts"]
@@ -52,10 +53,10 @@ _AGAIN_SECONDS = 5.0
 class _Kept:
     """A run whose start is not entered yet; nor its end, if it has one."""
 
-    record: RunStarted
+    start: RunStart
     note: HostNote | None = None
     due: float = float("inf")
-    end: RunEnded | None = None
+    end: RunEnd | None = None
 
 
 class Starts:
@@ -64,16 +65,26 @@ class Starts:
     Args:
         catalog: Where runs are entered.
         folder: Gives where notes are kept on this host.
+        spool_start: Keeps a start on disk while the catalog is away, and tells whether it did; if
+            left out, no run begins then.
     """
 
-    def __init__(self, catalog: Catalog, folder: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        folder: Callable[[], Path],
+        *,
+        spool_start: Callable[[RunStarted], bool] | None = None,
+    ) -> None:
         self._catalog = catalog
         self._folder = folder
+        self._spool_start = spool_start
         self._kept: dict[str, _Kept] = {}
         self._free: list[HostNote] = []
         self._environment: Environment | None = None
         self._reached = float("-inf")
         self._watcher: threading.Thread | None = None
+        self._is_watched = False
         self._is_asleep = False
         self._wake = threading.Event()
         self._entering = threading.Lock()
@@ -81,7 +92,7 @@ class Starts:
         self._unclosed: list[Callable[[], object]] = []
         self._pid = os.getpid()
 
-    def begin(self, record: RunStarted) -> None:
+    def begin(self, start: RunStart) -> None:
         """Enter the run as running, or keep its start on this host for a moment.
 
         Raises:
@@ -89,18 +100,31 @@ class Starts:
         """
         now = time.monotonic()
         # First of all: wherever a soft limit strikes from here on, `finish` enters the start too.
-        kept = self._kept[record.uid] = _Kept(record)
+        kept = self._kept[start.uid] = _Kept(start)
         if now - self._reached < _FRESH_SECONDS and self._keep(kept):
             kept.due = now + _SHORT_SECONDS
             self._watch()
             return
         try:
-            self._catalog.start_run(record)
+            self._catalog.start_run(start.record)
         except CatalogError:
-            del self._kept[record.uid]
+            if self._begins_away(kept):
+                return
+            del self._kept[start.uid]
             raise
         self._reached = now
-        self._entered(record.uid)
+        self._entered(start.uid)
+
+    def _begins_away(self, kept: _Kept) -> bool:
+        """Keep the start of a run while the catalog is away; tell whether the run may begin."""
+        if self._spool_start is None:
+            return False
+        # The note tells whether the run died, which a record on disk does not.
+        if not self._keep(kept) and not self._spool_start(kept.start.record):
+            return False
+        kept.due = time.monotonic() + _SHORT_SECONDS
+        self._watch()
+        return True
 
     def finish(self, record: RunEnded) -> None:
         """Enter how the run ended, and its start if that is still here.
@@ -110,7 +134,7 @@ class Starts:
         """
         kept = self._kept.get(record.uid)
         try:
-            self._catalog.finish_run(record, None if kept is None else kept.record)
+            self._catalog.finish_run(record, None if kept is None else kept.start.record)
         except BaseException:
             self._reached = float("-inf")
             if kept is not None:
@@ -121,48 +145,43 @@ class Starts:
         if kept is not None:
             self._entered(record.uid)
 
-    def postpone(self, record: RunEnded) -> bool:
+    def postpone(self, end: RunEnd) -> bool:
         """Note on this host how a run ended; tell whether `settle` may enter it later.
 
-        It may if the note is as lasting as the row would be, and if nobody could be looking for
-        the row: docs/decisions/0014.
+        It may if the note is as lasting as the row would be: docs/decisions/0014.
         """
-        kept = self._kept.get(record.uid)
-        if kept is None or kept.note is None or not _is_for_itself(record):
-            return False
-        if not self._catalog.has_all_of(record):
+        kept = self._kept.get(end.uid)
+        if kept is None or kept.note is None or not self._catalog.has_all_of(end.versions):
             return False
         if not self._entering.acquire(blocking=False):
             return False
         try:
-            if record.uid not in self._kept:
+            if end.uid not in self._kept:
                 return False
-            kept.note.extend(end_text(record))
-            kept.end = record
+            kept.note.extend(end.text)
+            kept.end = end
         except OSError:
             return False
         finally:
             self._entering.release()
         return True
 
-    def settle(
-        self, record: RunEnded, *, at_once: bool, close: Callable[[], object] | None = None
-    ) -> None:
+    def settle(self, uid: str, *, at_once: bool, close: Callable[[], object] | None = None) -> None:
         """Enter the end of a run that was postponed, with others a moment later or at once.
 
         Args:
-            record: How it ended.
+            uid: Of the run.
             at_once: Not a moment later.
             close: Removes what the run leaves; called before it is entered, by any thread.
         """
-        kept = self._kept.get(record.uid)
+        kept = self._kept.get(uid)
         if kept is None:  # the thread has entered it meanwhile, with its end
             if close is not None:
                 close()
             return
         if close is not None:
             self._unclosed.append(close)
-        self._waiting[record.uid] = kept
+        self._waiting[uid] = kept
         if at_once or len(self._waiting) >= _AT_ONCE:
             self.enter_waiting()
 
@@ -173,7 +192,8 @@ class Starts:
             waiting = dict(self._waiting)
             if not waiting:
                 return
-            ended = [(one.end, one.record) for one in waiting.values() if one.end is not None]
+            kept = [(one.end, one.start) for one in waiting.values()]
+            ended = [(end.record, start.record) for end, start in kept if end is not None]
             try:
                 self._catalog.finish_runs(ended)
             except CatalogError as error:
@@ -252,6 +272,7 @@ class Starts:
             worker_process_shutdown.disconnect(self._leave)
             atexit.unregister(self._leave)
             self._watcher = None  # it sees that, and ends
+            self._is_watched = False
             self._wake.set()
 
     def _drop_free(self) -> None:
@@ -261,8 +282,8 @@ class Starts:
     def _keep(self, kept: _Kept) -> bool:
         """Note the run's start; False if this host cannot keep it."""
         try:
-            kept.note = self._note(kept.record.environment)
-            kept.note.write(start_text(kept.record))
+            kept.note = self._note(kept.start.environment)
+            kept.note.write(kept.start.text)
         except (OSError, CacheUnusable):
             note, kept.note = kept.note, None
             if note is not None:
@@ -289,10 +310,11 @@ class Starts:
             self._free.append(kept.note)
 
     def _watch(self) -> None:
-        if self._watcher is None or not self._watcher.is_alive():
+        if not self._is_watched:
             # Of a pool's child, and of any other process; neither when it is killed.
             worker_process_shutdown.connect(self._leave, weak=False)
             atexit.register(self._leave)
+            self._is_watched = True
             self._watcher = threading.Thread(target=self._look, name="rootcellar", daemon=True)
             self._watcher.start()
         elif self._is_asleep:
@@ -305,6 +327,13 @@ class Starts:
 
     def _look(self) -> None:
         """Enter what has run for longer than a moment; sleep when nothing runs."""
+        try:
+            self._watch_runs()
+        finally:
+            if self._watcher is threading.current_thread():  # by an error: the next run starts one
+                self._is_watched = False
+
+    def _watch_runs(self) -> None:
         quiet = 0
         while self._watcher is threading.current_thread():
             time.sleep(_LOOK_SECONDS)
@@ -327,17 +356,14 @@ class Starts:
         with self._entering:
             try:
                 if kept.end is None:
-                    self._catalog.start_run(kept.record)
+                    self._catalog.start_run(kept.start.record)
                 else:
-                    self._catalog.finish_run(kept.end, kept.record)
+                    self._catalog.finish_run(kept.end.record, kept.start.record)
             except CatalogError as error:
                 kept.due = now + _AGAIN_SECONDS
+                if kept.end is None and self._spool_start is not None:
+                    self._spool_start(kept.start.record)
+                    return
                 logger.warning("run %s is not in the catalog yet: %s", uid, error)
             else:
                 self._entered(uid)
-
-
-def _is_for_itself(record: RunEnded) -> bool:
-    """Tell whether nobody needs the row of a run but who wants to know of it."""
-    others = record.outputs or record.reuse_key or record.reused_run
-    return record.state is RunState.SUCCEEDED and not others

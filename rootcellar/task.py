@@ -16,15 +16,14 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
 from rootcellar.attempt import Attempt
-from rootcellar.code import code_identity
 from rootcellar.installation import installation_of
 from rootcellar.limits import leave_undisturbed
 from rootcellar.message import (
     HEADER,
     caller_is_celerys,
-    headers_for,
+    header_for,
     shown_arguments,
-    started_record,
+    start_of,
 )
 from rootcellar.schemas.binding import bind
 from rootcellar.schemas.errors import RootcellarError
@@ -115,7 +114,7 @@ class ArtifactTask(Task[Any, Any]):
         if "argsrepr" not in options and (shown := shown_arguments(args)) is not None:
             options["argsrepr"] = shown
         headers = dict(options.pop("headers", None) or {})
-        headers.setdefault(HEADER, headers_for(installation))
+        headers.setdefault(HEADER, header_for(installation))
         return super().apply_async(args, kwargs, *rest, headers=headers, **options)
 
     def _check_call(
@@ -182,8 +181,8 @@ def _staged_run(
     attempt: Attempt | None = None
     try:
         runtime = installation.runtime()
-        code = functools.partial(code_identity, _function_of(task))
-        attempt = Attempt(runtime, started_record(request, runtime, code, interface, args, kwargs))
+        start = start_of(request, runtime, _function_of(task), interface, (args, kwargs))
+        attempt = Attempt(runtime, start)
         attempt.begin()
         binding = bind(interface, args, kwargs)
         with attempt.session() as session:
@@ -194,8 +193,8 @@ def _staged_run(
             if task.reuse and (refs := attempt.reusable(binding, session)) is not None:
                 return refs
             by_position, by_name = interface.plan.call(arguments)
-            with attempt.during("body"):
-                result = body(*by_position, **by_name)
+            attempt.enter("body")
+            result = body(*by_position, **by_name)
             saved = attempt.stage_out(result, session)
             # An item of `.map()` has no result of its own to come after.
             refs = attempt.commit(binding, may_wait=not request.called_directly)
@@ -263,7 +262,7 @@ def _after_error(
     retry = decision.retry and not task.request.called_directly
     state = RunState.RETRIED if retry else RunState.FAILED
     _fail(attempt, error, state=state, cause=decision.cause.value)
-    run = task.request.id or (attempt.started.uid if attempt else "")
+    run = task.request.id or (attempt.start.uid if attempt else "")
     sentence = scrubbed(decision.sentence(task.name, run), installation.settings)
     logger.log(logging.WARNING if retry else logging.ERROR, "%s", sentence)
     if retry:

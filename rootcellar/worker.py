@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from celery import Task
-from celery.signals import task_postrun
+from celery import Task, current_app
+from celery.signals import task_postrun, worker_process_init, worker_ready
 from celery.utils.imports import symbol_by_name
 
 from rootcellar.broker import register_broker
 from rootcellar.installation import ATTRIBUTE, Installation, installation_of
 from rootcellar.retry import RetryPolicy
-from rootcellar.schemas.errors import DeclarationError
+from rootcellar.runtime import catalog_of
+from rootcellar.schemas.errors import DeclarationError, RootcellarError
 from rootcellar.task import ArtifactTask, settle_after_result
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from rootcellar.settings import Settings
 
 __all__ = ["install", "uninstall"]
+
+logger = logging.getLogger("rootcellar")
 
 _PREVIOUS = "rootcellar_previous_task_cls"
 _PREFETCH = "rootcellar.prefetch:Prefetch"
@@ -70,6 +74,8 @@ def install(
     app.steps["worker"].add(_RELAY)
     # Once for all apps, and of no effect on tasks that are not staged.
     task_postrun.connect(settle_after_result, weak=False, dispatch_uid="rootcellar")
+    worker_process_init.connect(_enter_waiting, weak=False, dispatch_uid="rootcellar")
+    worker_ready.connect(_enter_waiting, weak=False, dispatch_uid="rootcellar")
     return installation
 
 
@@ -83,6 +89,19 @@ def uninstall(app: Celery) -> None:
     delattr(app, ATTRIBUTE)
     app.steps["consumer"].discard(_PREFETCH)
     app.steps["worker"].discard(_RELAY)
+
+
+def _enter_waiting(sender: Any = None, **_: Any) -> None:
+    """Have records entered that wait on this host: receives the start of a worker's process."""
+    if getattr(getattr(sender, "pool", None), "uses_semaphore", False):
+        return  # the main process of a pool of processes forks, and so starts no thread
+    installation = installation_of(current_app)
+    if installation is None:
+        return
+    try:
+        catalog_of(installation.settings).look_after_waiting()
+    except RootcellarError as error:
+        logger.debug("what waits for the catalog is not looked after: %s", error)
 
 
 def _staging_class(task_cls: Any) -> type[ArtifactTask]:

@@ -99,7 +99,10 @@ class Binding:
     @property
     def is_open(self) -> bool:
         """Whether a selection still has to be resolved."""
-        return any(item.selection is not None for item in self.inputs)
+        for item in self.inputs:  # noqa: SIM110  no generator: asked of every run
+            if item.selection is not None:
+                return True
+        return False
 
     def resolved(self, resolve: Callable[[Selection], Sequence[Artifact]]) -> Binding:
         """Return the binding with every selection replaced by the artifacts it names now.
@@ -179,7 +182,7 @@ def _bind_input(spec: InputSpec, value: object, task: str) -> BoundInput:
             )
         return BoundInput(spec, absent=True)
     if Ref.is_ref(value):
-        return BoundInput(spec, (_wanted(spec, value, task),))
+        return BoundInput(spec, (_wanted_ref(spec, value, task),))
     selection = _selection(spec, value, task)
     if selection is not None:
         _require_fan_in(spec, task)
@@ -206,13 +209,21 @@ def _wanted(spec: InputSpec, value: object, task: str) -> Wanted:
     # Refs, artifacts, and a catalog's versions, which this room does not know by name.
     if hasattr(value, "__json__"):
         value = value.__json__()
-    tagged = value if isinstance(value, MAPPING) and TYPE_TAG in value else None
-    if tagged is not None:
-        _require_type(spec, str(tagged[TYPE_TAG]), task)
+    if Ref.is_ref(value):
+        return _wanted_ref(spec, value, task)
+    if isinstance(value, MAPPING) and TYPE_TAG in value:
+        _require_type(spec, str(value[TYPE_TAG]), task)
+        value = value.get("key", value)
     try:
-        if tagged is not None and Ref.is_ref(tagged):
-            return _pinned(spec.type, tagged)
-        return Wanted(spec.type.from_key(value if tagged is None else tagged.get("key", value)))
+        return Wanted(spec.type.from_key(value))
+    except InvalidKey as error:
+        raise _of_argument(spec, error, task) from error
+
+
+def _wanted_ref(spec: InputSpec, tagged: Mapping[str, Any], task: str) -> Wanted:
+    _require_type(spec, str(tagged[TYPE_TAG]), task)
+    try:
+        return _pinned(spec.type, tagged)
     except InvalidKey as error:
         raise _of_argument(spec, error, task) from error
     except BindingError as error:

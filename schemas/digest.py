@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Digest"]
 
 _UNREAD = "unread"
+_UNREAD_MARK = f"{_UNREAD}:"
 _HEX_LENGTHS = {"sha256": 64, "blake3": 64, _UNREAD: 64}
 _DIGITS = "0123456789abcdef"
 
@@ -65,7 +66,7 @@ class Digest(str):
     @property
     def is_unread(self) -> bool:
         """Whether it is of a state in a store, not of bytes."""
-        return self.algorithm == _UNREAD
+        return self.startswith(_UNREAD_MARK)
 
     @property
     def algorithm(self) -> str:

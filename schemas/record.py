@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind, Ref
 
@@ -32,7 +32,10 @@ __all__ = [
     "TypeRecord",
     "VersionRecord",
     "new_uid",
+    "time_of",
 ]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_uid() -> str:
@@ -49,6 +52,17 @@ def new_uid() -> str:
     value = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def time_of(uid: str) -> datetime:
+    """Return when a uid was made, as `new_uid` knew it, to the microsecond.
+
+    Raises:
+        ValueError: It is no such uid.
+    """
+    value = UUID(uid).int
+    milliseconds, fraction = value >> 80, value >> 64 & 0xFFF
+    return _EPOCH + timedelta(milliseconds=milliseconds, microseconds=fraction * 1000 >> 12)
 
 
 class RunState(StrEnum):

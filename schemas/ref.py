@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -88,7 +88,7 @@ class Ref(BaseModel):
         return {TYPE_TAG: fields.pop("type"), **fields}
 
     @classmethod
-    def is_ref(cls, value: object) -> bool:
+    def is_ref(cls, value: object) -> TypeGuard[Mapping[str, Any]]:
         """Tell whether a message value is a ref: tagged with a type, and holding a version."""
         return isinstance(value, MAPPING) and TYPE_TAG in value and "version" in value
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import (
+    CacheFull,
     CacheUnusable,
     InputModified,
-    ObjectChanged,
     RootcellarError,
     StoreError,
 )
@@ -22,9 +22,16 @@ from rootcellar.staging.engine.some import some_of
 from rootcellar.staging.folders.folder_input import FolderInput, pin_of_folder
 from rootcellar.staging.folders.kept_listing import KeptListings
 from rootcellar.staging.publication.publication import Publication, Published
-from rootcellar.staging.staged import Located, StagedFile, staged_by_link, staged_folder
+from rootcellar.staging.staged import (
+    Located,
+    StagedFile,
+    staged_by_link,
+    staged_file,
+    staged_folder,
+)
 from rootcellar.staging.stores.transfer import digest_file
 from rootcellar.staging.streams.streaming import Streams
+from rootcellar.staging.workdir.changed import refusal
 from rootcellar.staging.workdir.linked_input import LinkedInputs
 from rootcellar.staging.workdir.workdir import ASIDE, Workdir, until_placed
 
@@ -42,7 +49,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.stores.location import Stores
     from rootcellar.staging.stores.store import TotalProgress
     from rootcellar.staging.streams.streaming import StreamedInput, StreamRequest
-    from rootcellar.staging.workdir.linked_input import LinkedInput, LinkLocal
+    from rootcellar.staging.workdir.linked_input import LinkLocal
 
 __all__ = ["StagingSession"]
 
@@ -75,7 +82,6 @@ class StagingSession:
         self._run_uid = run_uid
         self._progress = progress
         self._link_local = link_local
-        self._publication = Publication(stores, progress)
         self._is_left_open = False
         self._uris: list[tuple[Path, str]] = []
 
@@ -90,6 +96,10 @@ class StagingSession:
     def _cache(self) -> Cache:
         """The cache, with its temporary files in the workdir."""
         return self._host_cache.within(self._workdir.path / ASIDE)
+
+    @cached_property
+    def _publication(self) -> Publication:
+        return Publication(self._stores, self._progress)
 
     @cached_property
     def _listings(self) -> KeptListings:
@@ -145,7 +155,8 @@ class StagingSession:
         finally:
             # Also if a soft limit strikes while the streams end.
             try:
-                self._publication.abort()
+                if "_publication" in self.__dict__:
+                    self._publication.abort()
             finally:
                 self._close_workdir()
 
@@ -200,6 +211,33 @@ class StagingSession:
         self._uris.append((staged.path, located.uri))
         return staged
 
+    def stage_known(
+        self,
+        located: Located,
+        *,
+        argument: str,
+        name: str,
+        ordinal: int = 0,
+        expected: Digest | None = None,
+    ) -> StagedFile | None:
+        """Place a file as `stage_in` does if the host has its bytes; None if not, or of a folder.
+
+        Asks no store, and nothing that takes longer than a system call.
+        """
+        if located.kind == "folder":
+            return None
+        started = time.monotonic()
+        address = self._stores.store_for(located.uri)
+        cached = self._host_cache.known(address, located.pin, expected)
+        if cached is None:
+            return None
+        try:
+            path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
+        except CacheFull:  # evicted meanwhile, or it must be copied and there is no room
+            return None
+        self._uris.append((path, located.uri))
+        return staged_file(located, cached, path, time.monotonic() - started)
+
     def _stage_in(
         self, located: Located, argument: str, name: str, ordinal: int, expected: Digest | None
     ) -> StagedFile:
@@ -228,20 +266,7 @@ class StagingSession:
         path = self._workdir.place(cached, argument=argument, ordinal=ordinal, name=name)
         if cached.hit:
             self.expect(-cached.size_bytes)
-        return StagedFile(
-            uri=located.uri,
-            kind=located.kind,
-            path=path,
-            digest=cached.digest,
-            size_bytes=cached.size_bytes,
-            pin=cached.pin,
-            hit=cached.hit,
-            transferred_bytes=cached.transferred_bytes,
-            seconds=time.monotonic() - started,
-            members=None,
-            hits=int(cached.hit),
-            misses=int(not cached.hit),
-        )
+        return staged_file(located, cached, path, time.monotonic() - started)
 
     def on_host(self, wanted: StreamRequest) -> bool:
         """Tell whether a file need not be streamed: this host has its bytes."""
@@ -293,40 +318,13 @@ class StagingSession:
             ObjectChanged: One that is linked was changed in its store by another writer.
         """
         modified = self._workdir.modified_inputs()
+        linked = self._linked.modified() if "_linked" in self.__dict__ else []
         for placed in modified:
             # Not for a copy, nor for what took the place of a link: the entry is as it was.
             if self._cache.entries.is_at(placed.digest, placed.path):
                 self._cache.forget(placed.digest)
-        changed = {placed.path: placed.argument for placed in modified}
-        linked = self._linked.modified() if "_linked" in self.__dict__ else []
-        by_us = [one for one in linked if not one.is_changed_by_others]
-        changed |= {one.path: one.argument for one in by_us}
-        if changed:
-            raise self._modified(changed, [one for one in by_us if one.is_store_modified])
-        if linked:
-            raise ObjectChanged(
-                "its file in the store was written to by somebody else while the body read it",
-                "",
-                self._uri_of(linked[0].path),
-                "Run again; replace files in a store by a rename, and never write into them",
-            )
-
-    def _modified(self, changed: dict[Path, str], stored: list[LinkedInput]) -> InputModified:
-        names = ", ".join(sorted({*changed.values()}))
-        if not stored:
-            return InputModified(
-                f"the body changed files of its inputs: {names}",
-                "",
-                self._uri_of(next(iter(changed))),
-                "Copy an input before changing it, as into a folder of tempfile.mkdtemp()",
-            )
-        return InputModified(
-            f"files of its inputs were changed while the body ran: {names}; as it is linked, the "
-            f"store's own file {stored[0].source} was changed, by the body or by another writer",
-            "",
-            self._uri_of(stored[0].path),
-            "Restore it; set link_local to auto, and copy an input before changing it",
-        )
+        if modified or linked:
+            raise refusal(modified, linked, self._uri_of)
 
     def handover(self, output: Output) -> Handover:
         """Return what takes members of a folder output while the body runs.

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind, Pin
+    from rootcellar.staging.cache.cache import Cached
     from rootcellar.staging.folders.folder_input import StagedFolder
     from rootcellar.staging.workdir.linked_input import LinkedInput
 
-__all__ = ["Located", "StagedFile", "staged_by_link", "staged_folder"]
+__all__ = ["Located", "StagedFile", "staged_by_link", "staged_file", "staged_folder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,24 @@ class StagedFile:
     members: int | None
     hits: int = 0
     misses: int = 0
+
+
+def staged_file(located: Located, cached: Cached, path: Path, seconds: float) -> StagedFile:
+    """Return what a body gets of an input file that was placed from the cache."""
+    return StagedFile(
+        uri=located.uri,
+        kind="file",
+        path=path,
+        digest=cached.digest,
+        size_bytes=cached.size_bytes,
+        pin=cached.pin,
+        hit=cached.hit,
+        transferred_bytes=cached.transferred_bytes,
+        seconds=seconds,
+        members=None,
+        hits=int(cached.hit),
+        misses=int(not cached.hit),
+    )
 
 
 def staged_by_link(located: Located, linked: LinkedInput, seconds: float) -> StagedFile:

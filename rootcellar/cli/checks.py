@@ -17,6 +17,7 @@ from rootcellar.schemas.amount import Amount
 from rootcellar.schemas.errors import AccessDenied, CatalogError, RootcellarError
 from rootcellar.schemas.mounts import network_file_system
 from rootcellar.settings import find_settings_file
+from rootcellar.spool import Spool
 from rootcellar.staging.cache.cache import Cache
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "check_extras",
     "check_registry",
     "check_settings",
+    "check_spool",
     "check_stores",
 ]
 
@@ -181,7 +183,7 @@ def check_catalog(project: Project) -> Iterator[Check]:
         yield Check("catalog", "problem", health.problem, remedy)
         return
     if health.problem:
-        remedy = "Upgrade rootcellar if the catalog is newer; else call Catalog().upgrade() once"
+        remedy = "Upgrade rootcellar if it is newer; else run `rootcellar catalog upgrade` once"
         yield Check("catalog", "problem", f"{health.url}: {health.problem}", remedy)
         return
     file = Path(health.url.removeprefix("sqlite:///")) if health.url.startswith("sqlite") else None
@@ -194,6 +196,29 @@ def check_catalog(project: Project) -> Iterator[Check]:
     else:
         state = f"revision {health.revision}" if health.revision else "made on first use"
         yield Check("catalog", "ok", f"{health.url}, {state}")
+
+
+def check_spool(project: Project) -> Iterator[Check]:
+    """Do records of runs wait on this host, and for how long."""
+    settings = project.settings
+    spool = Spool(settings.spool_folder)
+    waiting, rejected = spool.waiting(), spool.rejected()
+    if waiting:
+        records = wording.count(len(waiting), "record")
+        oldest = wording.age(waiting[0].since)
+        verb = "waits" if len(waiting) == 1 else "wait"
+        said = f"{records} {verb} on this host for the catalog, the oldest for {oldest}"
+        yield Check("spool", "note", said, "Run `rootcellar catalog replay`")
+    if rejected:
+        said = f"{wording.count(len(rejected), 'record')} the catalog does not take"
+        remedy = f"`rootcellar catalog spool` says why; they are in {spool.reject_folder}"
+        yield Check("rejected", "problem", said, remedy)
+    if waiting or rejected:
+        return
+    if settings.catalog_away == "fail":
+        yield Check("spool", "ok", "off: runs fail while the catalog is away")
+    else:
+        yield Check("spool", "ok", "nothing waits")
 
 
 def _is_writable(file: Path) -> bool:

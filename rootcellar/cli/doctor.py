@@ -15,6 +15,7 @@ from rootcellar.cli.checks import (
     check_extras,
     check_registry,
     check_settings,
+    check_spool,
     check_stores,
 )
 from rootcellar.cli.options import common_options, print_json
@@ -34,6 +35,7 @@ _CHECKS: tuple[Callable[[Project], Iterable[Check]], ...] = (
     check_stores,
     check_cache,
     check_catalog,
+    check_spool,
     check_extras,
     check_celery,
 )

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from rootcellar.catalog.values import Run, RunInput, RunOutput, Version
     from rootcellar.staging.holdings import Holding
 
-__all__ = ["edge_document", "holding_document", "run_document", "version_document"]
+__all__ = [
+    "edge_document",
+    "holding_document",
+    "run_document",
+    "time_text",
+    "version_document",
+]
 
 
 def version_document(version: Version) -> dict[str, Any]:
@@ -33,7 +39,7 @@ def version_document(version: Version) -> dict[str, Any]:
         "origin": version.origin,
         "task": version.task,
         "run": version.run_uid,
-        "recorded_at": _time(version.recorded_at),
+        "recorded_at": time_text(version.recorded_at),
     }
 
 
@@ -44,8 +50,8 @@ def run_document(run: Run) -> dict[str, Any]:
         "kind": run.kind,
         "task": run.task,
         "state": run.state.value,
-        "started_at": _time(run.started_at),
-        "ended_at": _time(run.ended_at),
+        "started_at": time_text(run.started_at),
+        "ended_at": time_text(run.ended_at),
         "seconds": run.seconds,
         "phases": asdict(run.phases),
         "downloaded_bytes": run.downloaded_bytes,
@@ -97,7 +103,7 @@ def holding_document(holding: Holding) -> dict[str, Any]:
         "is_leased": holding.is_leased,
         "leased_by": list(holding.leased_by),
         "uris": list(holding.uris),
-        "released_at": _time(holding.released_at),
+        "released_at": time_text(holding.released_at),
     }
 
 
@@ -107,5 +113,6 @@ def _code(run: Run) -> dict[str, Any] | None:
     return {**asdict(run.code), "source_digest": str(run.code.source_digest)}
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_text(moment: datetime | None) -> str | None:
+    """Return a time as ISO 8601 in UTC, with a Z."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

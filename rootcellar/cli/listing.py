@@ -19,7 +19,7 @@ from rootcellar.schemas.record import RunState
 if TYPE_CHECKING:
     from rootcellar.catalog.values import ArtifactType, Run, Version
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "read_since"]
 
 _NEWEST = 50
 _SPAN = re.compile(r"(\d+)\s*(s|m|min|h|d|w)")
@@ -186,7 +186,9 @@ def _more(found: list[Any], shown: list[Any]) -> str:
     return f"There are more than these {len(shown)}; --limit 0 lists all."
 
 
-def _since(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
+def read_since(
+    _ctx: click.Context, _parameter: click.Parameter, text: str | None
+) -> datetime | None:
     """Read `2h`, `7d`, `2026-01-31` or a whole ISO time; one without a zone is local."""
     if text is None:
         return None
@@ -210,7 +212,7 @@ def _since(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -
 @click.option(
     "--since",
     metavar="WHEN",
-    callback=_since,
+    callback=read_since,
     help="List runs that started since then: 2h, 7d, 2026-01-31.",
 )
 @click.option(

@@ -39,7 +39,14 @@ from rootcellar.staging.cache.entries import Entries, EntryState
 from rootcellar.staging.cache.eviction import Evictor
 from rootcellar.staging.cache.intake import Cached, Intake, Wanted
 from rootcellar.staging.cache.quarantine import Quarantine, Vetting
-from rootcellar.staging.cache.root_folder import AREAS, LAYOUT, REMEDY, cache_errors, claim_root
+from rootcellar.staging.cache.root_folder import (
+    AREAS,
+    LAYOUT,
+    REMEDY,
+    cache_error,
+    cache_errors,
+    claim_root,
+)
 from rootcellar.staging.cache.sources import Sources, source_name
 from rootcellar.staging.cache.space import NO_SPACE, Ledger, SpaceLimits, now
 from rootcellar.staging.host.epoch import note_release
@@ -86,7 +93,7 @@ class Cache:
             if not os.access(self.root / "tmp", os.W_OK | os.X_OK):
                 raise CacheUnusable("the cache folder may not be written", remedy=REMEDY)
             self._check_locks()
-        top = str(self.root)
+        top = self.top = str(self.root)
         self.entries = Entries(top)
         self.sources = Sources(top)
         self.quarantine = Quarantine(top)
@@ -142,11 +149,15 @@ class Cache:
 
     def known(self, address: Address, pin: Pin, expected: Digest | None = None) -> Cached | None:
         """Return the entry for an object if the host has its bytes; download and read nothing."""
-        with cache_errors():
+        try:
             if (found := self._known(address, pin, expected)) or expected:
                 return found
             digest = self.sources.digest_in_folder(address, pin)
             return self._known(address, pin, digest) if digest else None
+        except RootcellarError:
+            raise
+        except OSError as error:
+            raise cache_error(error) from error
 
     def known_member(self, address: Address, pin: Pin, digest: Digest | None) -> Cached | None:
         """Do as `known` for the member of a folder, by the digest that its folder's notes have.

@@ -286,7 +286,7 @@ class Intake:
                 os.mkdir(self._aside, 0o700)
             yield self._aside
             return
-        scratch = Scratch(self._root, "tmp", secrets.token_hex(8))
+        scratch = Scratch(str(self._root), "tmp", secrets.token_hex(8))
         try:
             yield str(scratch.path)
         finally:

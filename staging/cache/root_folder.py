@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["AREAS", "LAYOUT", "REMEDY", "cache_errors", "claim_root", "workdir_lost"]
+__all__ = ["AREAS", "LAYOUT", "REMEDY", "cache_error", "cache_errors", "claim_root", "workdir_lost"]
 
 LAYOUT = "v2"
 AREAS = ("cas", "sources", "locks", "tmp", "work", "spare", "away", "ended", "quarantine")
@@ -86,10 +86,14 @@ class _CacheErrors:
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, OSError) and not isinstance(error, RootcellarError):
-            raise _told(error) from error
+            raise cache_error(error) from error
 
 
-def _told(error: OSError) -> CacheUnusable:
+def cache_error(error: OSError) -> CacheUnusable:
+    """Return what to raise for an operating system's error about the cache's folder.
+
+    For what is done for each input; elsewhere `cache_errors` reads better, and costs three calls.
+    """
     if error.errno in _TOO_MANY_FILES:
         where = "in this process" if error.errno == errno.EMFILE else "on this host"
         return CacheUnavailable(f"too many files are open {where}", remedy=_REMEDY_FILES)

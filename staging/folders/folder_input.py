@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.cache.cache import Cache, Cached
     from rootcellar.staging.folders.kept_listing import KeptListing, KeptListings
     from rootcellar.staging.stores.store import TotalProgress
-    from rootcellar.staging.workdir.workdir import FolderPlace
+    from rootcellar.staging.workdir.placed import FolderPlace
 
 __all__ = ["FolderInput", "StagedFolder", "pin_of_folder"]
 

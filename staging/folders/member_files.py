@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.cache.cache import Cache
     from rootcellar.staging.cache.lot import Lot
     from rootcellar.staging.stores.store import Address, Progress
-    from rootcellar.staging.workdir.workdir import FolderPlace
+    from rootcellar.staging.workdir.placed import FolderPlace
 
 __all__ = ["MemberFiles"]
 

@@ -52,10 +52,10 @@ class Scratch:
         FileExistsError: One of that name is there and its process lives, or nobody swept it.
     """
 
-    def __init__(self, root: Path, area: str, name: str) -> None:
-        self._root = str(root)
-        path = self.location = f"{self._root}/{area}/{name}"
-        self._spare = Spares.own().take(self._root, path)
+    def __init__(self, root: str, area: str, name: str) -> None:
+        self._root = root
+        path = self.location = f"{root}/{area}/{name}"
+        self._spare = Spares.own().take(root, path)
         if self._spare is not None:
             self._lock = self._spare.lock
             return

@@ -6,6 +6,8 @@ import os
 import stat
 from dataclasses import dataclass
 
+from rootcellar.staging.host.rename_new import rename_new
+
 __all__ = ["AS_MADE", "SPARE", "Spare", "Spares", "is_as_made"]
 
 SPARE = "spare"
@@ -68,12 +70,11 @@ class Spares:
             except IndexError:
                 return None
             try:
-                # A rename would replace an empty folder of that name without a word.
-                if spare.root == root and not os.access(path, os.F_OK, follow_symlinks=False):
-                    os.rename(spare.path, path)
+                if spare.root == root:
+                    rename_new(spare.path, path)
                     return spare
-            except FileNotFoundError:
-                pass  # a sweep came by
+            except (FileNotFoundError, FileExistsError):
+                pass  # a sweep came by; or the name is taken, as whoever makes it will be told
             except BaseException:
                 os.close(spare.lock)
                 raise

@@ -145,7 +145,7 @@ class _Shed:
         with self._guard:
             if self._scratch is None or not os.path.lexists(self._scratch.location):
                 self.close()
-                self._scratch = Scratch(self.root, SPARE, secrets.token_hex(8))
+                self._scratch = Scratch(str(self.root), SPARE, secrets.token_hex(8))
             return self._scratch.location
 
     def close(self) -> None:

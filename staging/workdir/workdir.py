@@ -8,30 +8,27 @@ the workdir itself and outputs in `out`, and only a name that is taken gets a fu
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
-import shutil
-import stat
 import threading
-from array import array
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import CacheFull
+from rootcellar.schemas.errors import CacheFull, RootcellarError
 from rootcellar.schemas.manifest import check_member_path
 from rootcellar.staging.cache.cache import cache_errors
-from rootcellar.staging.cache.root_folder import workdir_lost
-from rootcellar.staging.host.epoch import is_mark, mark
+from rootcellar.staging.cache.root_folder import cache_error, workdir_lost
+from rootcellar.staging.host.epoch import mark
 from rootcellar.staging.host.local_copy import NO_LINK
 from rootcellar.staging.host.removal import remove_later
 from rootcellar.staging.host.scratch import Scratch, remove_tree, sweep_ended, sweep_scratch
+from rootcellar.staging.workdir.placed import FolderPlace, PlacedInput, is_untouched
 from rootcellar.staging.workdir.places import Places
 from rootcellar.staging.workdir.release import Release, opened_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeVar
 
     from rootcellar.staging.cache.cache import Cache, Cached
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
 
     _Staged = TypeVar("_Staged")
 
-__all__ = ["ASIDE", "FolderPlace", "PlacedInput", "Workdir", "sweep", "until_placed"]
+__all__ = ["ASIDE", "Workdir", "sweep", "until_placed"]
 
 ASIDE, _OUT, _TMP = "aside", "out", "tmp"
 _PLACINGS = 5
@@ -49,16 +46,6 @@ _REMEDY_EVICTED = (
     "Try again later, or set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more: it is too small for "
     "what runs here at once"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedInput:
-    """One file that was placed for a body to read."""
-
-    argument: str
-    ordinal: int
-    path: Path
-    digest: Digest
 
 
 class Workdir:
@@ -77,13 +64,15 @@ class Workdir:
         self._files: list[tuple[str, Cached, str, int]] = []
         self._folders: list[FolderPlace] = []
         self._copies: list[Reservation] = []
-        name = _plain(run_uid)
-        with cache_errors():
-            try:
-                self._scratch = Scratch(cache.root, "work", name)
-            except FileNotFoundError:
+        name = run_uid if run_uid.replace("-", "").isalnum() else _plain(run_uid)
+        try:
+            self._scratch = Scratch(cache.top, "work", name)
+        except FileNotFoundError:
+            with cache_errors():
                 cache.make_folders()
-                self._scratch = Scratch(cache.root, "work", name)
+                self._scratch = Scratch(cache.top, "work", name)
+        except OSError as error:
+            raise cache_error(error) from error
         self._root = cache.root
         self._is_closed = False
         self._top = self._scratch.location
@@ -118,10 +107,14 @@ class Workdir:
             CacheFull: It was evicted meanwhile; fetch it again.
             CacheUnavailable: The workdir is gone.
         """
-        with cache_errors():
+        try:
             with self._guard:
                 path = self._inputs.claim(_plain(name))
             self._link(cached, path)
+        except RootcellarError:
+            raise
+        except OSError as error:
+            raise cache_error(error) from error
         self._files.append((path, cached, argument, ordinal))
         return Path(path)
 
@@ -157,7 +150,7 @@ class Workdir:
             with self._guard:
                 top = self._inputs.claim(_plain(name))
             os.mkdir(top, 0o700)
-        place = FolderPlace(self, top, argument, ordinal)
+        place = FolderPlace(self._link, top, argument, ordinal)
         self._folders.append(place)
         return place
 
@@ -174,12 +167,13 @@ class Workdir:
 
     def modified_inputs(self) -> tuple[PlacedInput, ...]:
         """Return the placed files that were written to, replaced or removed since."""
-        files = (
-            PlacedInput(argument, ordinal, Path(path), cached.digest)
-            for path, cached, argument, ordinal in self._files
-            if not _is_untouched(path, cached.size_bytes)
-        )
-        return (*files, *(one for folder in self._folders for one in folder.modified()))
+        modified = []
+        for path, cached, argument, ordinal in self._files:
+            if not is_untouched(path, cached.size_bytes):
+                modified.append(PlacedInput(argument, ordinal, Path(path), cached.digest))
+        for folder in self._folders:
+            modified += folder.modified()
+        return tuple(modified)
 
     def close(self) -> None:
         """Release the inputs and remove the folder, whatever the body left in it. Safe to repeat.
@@ -258,88 +252,6 @@ class Workdir:
             os.mkdir(f"{self._top}/{name}", 0o700)
 
 
-class FolderPlace:
-    """An input folder in a workdir. Thread safe.
-
-    Of each file a few dozen bytes are kept in memory: there may be a hundred thousand.
-
-    Attributes:
-        path: Of the folder.
-    """
-
-    def __init__(self, workdir: Workdir, top: str, argument: str, ordinal: int) -> None:
-        self.path = Path(top)
-        self._workdir = workdir
-        self._top = top
-        self._argument = argument
-        self._ordinal = ordinal
-        self._guard = threading.Lock()
-        self._folders = {""}
-        self._names = bytearray()
-        self._sizes = array("Q")
-        self._digests = bytearray()
-
-    def add(self, member: str, cached: Cached) -> None:
-        """Put a cached file at its path within the folder, read-only.
-
-        Raises:
-            CacheFull: It was evicted meanwhile; fetch it again.
-            ValueError: The path leads out of the folder.
-        """
-        path = self.path_for(member)
-        with cache_errors():
-            self._workdir._link(cached, path)  # noqa: SLF001 (one file)
-        self.note(member, cached.size_bytes, cached.digest)
-
-    def path_for(self, member: str) -> str:
-        """Return where a file belongs; its folder exists.
-
-        Raises:
-            ValueError: The path leads out of the folder.
-        """
-        parent = check_member_path(member).rpartition("/")[0]
-        if parent not in self._folders:
-            with cache_errors():
-                os.makedirs(f"{self._top}/{parent}", mode=0o700, exist_ok=True)
-            self._folders.add(parent)
-        return f"{self._top}/{member}"
-
-    def note(self, member: str, size_bytes: int, digest: Digest) -> None:
-        """Take down a file that lies at its place, and is an entry of the cache."""
-        with self._guard:
-            self._names += os.fsencode(member) + b"\0"
-            self._sizes.append(size_bytes)
-            self._digests += f"{digest}\n".encode()
-
-    @property
-    def count(self) -> int:
-        """How many files were placed."""
-        return len(self._sizes)
-
-    def modified(self) -> Iterator[PlacedInput]:
-        """Yield the files that were written to, replaced or removed since."""
-        end = 0
-        for path, size_bytes in zip(self.paths(), self._sizes, strict=True):
-            start, end = end, self._digests.index(b"\n", end) + 1
-            if not _is_untouched(path, size_bytes):
-                digest = Digest(self._digests[start : end - 1].decode())
-                yield PlacedInput(self._argument, self._ordinal, Path(path), digest)
-
-    def remove(self) -> None:
-        """Remove the folder, before anybody was given it."""
-        shutil.rmtree(self._top, ignore_errors=True)
-        self._names.clear()
-        self._digests.clear()
-        del self._sizes[:]
-
-    def paths(self) -> Iterator[str]:
-        """Yield where the files were placed."""
-        start = 0
-        while (end := self._names.find(b"\0", start)) >= 0:
-            yield f"{self._top}/{os.fsdecode(bytes(self._names[start:end]))}"
-            start = end + 1
-
-
 def until_placed(stage: Callable[[], _Staged]) -> _Staged:
     """Fetch and place an input, again if it was evicted between the two.
 
@@ -370,6 +282,7 @@ def sweep(cache: Cache, lost: Callable[[str], object] | None = None) -> tuple[st
         return sweep_scratch(cache.root, "work", lost)
 
 
+@functools.lru_cache(maxsize=1_000)
 def _plain(name: str) -> str:
     """Return a name that is one segment of a path.
 
@@ -380,16 +293,6 @@ def _plain(name: str) -> str:
         return check_member_path(name)
     msg = f"not the name of a file: {name!r}"
     raise ValueError(msg)
-
-
-def _is_untouched(path: str, size_bytes: int) -> bool:
-    # Not the inode, which tells no more, nor the time of its last change: links change that.
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return False
-    is_file = stat.S_ISREG(status.st_mode)
-    return is_file and status.st_size == size_bytes and is_mark(status.st_mtime_ns)
 
 
 def _drop(name: str, folder: int) -> None:

@@ -211,7 +211,7 @@ def test_an_older_postgres_database_is_upgraded_only_on_demand(postgres_url, rec
         uid = records.record(catalog)
     next_version()
     with Catalog(postgres_url) as newer:
-        with pytest.raises(CatalogTooOld, match=r"upgrade\(\)"):
+        with pytest.raises(CatalogTooOld, match=r"rootcellar catalog upgrade"):
             newer.types()
         before = tables(newer)
         newer.upgrade()

@@ -165,9 +165,12 @@ def test_an_input_changed_by_a_body_that_goes_on_fails_its_run(home, app):
         assert files.report.path.read_text() == "good"
 
 
-def test_a_catalog_that_goes_away_during_the_body_leaves_files_and_a_running_row(home, app):
-    """File first, row second: what was published stands, and the next run publishes it again."""
+def test_a_catalog_that_goes_away_during_the_body_leaves_files_and_a_running_row(
+    home, app, monkeypatch
+):
+    """Where runs fail without it: what was published stands, and the next publishes it again."""
     away = home / "away.sqlite"
+    monkeypatch.setenv("ROOTCELLAR_CATALOG_AWAY", "fail")
 
     @app.task(name="orphan", shared=False)
     def orphan(number: int, *, report: Path = OUTPUT) -> None:

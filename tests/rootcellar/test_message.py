@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path  # noqa: TC003  the annotations of bodies are read
 
 import pytest
@@ -31,8 +31,7 @@ def test_header_is_small_and_plain(project, headers):
     project.app.task(count_words).delay(1)
     (sent,) = headers
 
-    assert set(sent[HEADER]) == {"run", "git_commit", "git_dirty"}
-    assert str(project.settings.home) not in json.dumps(sent[HEADER])
+    assert re.fullmatch(r"- ([0-9a-f]{40}|-) (clean|dirty|-)", sent[HEADER])
 
 
 def test_message_is_unchanged(project, headers):
@@ -67,20 +66,20 @@ def test_sender_is_the_run_that_sends(project, headers):
     project.put(Words(page=1), "a")
     outer.apply(args=[1]).get()
 
-    assert headers[0][HEADER]["run"] == project.last_run().uid
+    assert headers[0][HEADER].split()[0] == project.last_run().uid
 
 
 def test_commit_of_the_caller_is_recorded(project):
     """The code a message was sent with counts, not what the worker happens to have."""
     task = project.app.task(count_words)
     project.put(Words(page=1), "a")
-    task.apply(args=[1], headers={HEADER: {"git_commit": "abc", "git_dirty": True}})
+    task.apply(args=[1], headers={HEADER: "- abc dirty"})
     code = project.last_run().code
 
     assert (code.git_commit, code.git_dirty) == ("abc", True)
 
 
-@pytest.mark.parametrize("damaged", ["text", [1], {"run": None}])
+@pytest.mark.parametrize("damaged", ["text", "a b c d", [1], {"run": None}])
 def test_damaged_header_is_passed_over(project, damaged):
     """What somebody else put there does not stop a run."""
     task = project.app.task(count_words)

@@ -11,6 +11,7 @@ from grid_words import Words, registry
 
 from rootcellar.attempt import Attempt
 from rootcellar.progress import reporter
+from rootcellar.run_bounds import RunStart
 from rootcellar.runtime import current_runtime, current_settings, forget_runtime
 from rootcellar.schemas.errors import SettingsError
 from rootcellar.schemas.record import RunStarted, new_uid
@@ -137,7 +138,7 @@ def test_redelivery_is_evidence_of_a_death(project, dead_run):
     started = RunStarted(
         uid=new_uid(), kind="task", task="t", started_at=datetime.now(UTC), redelivered=True
     )
-    with Attempt(runtime, started).session():
+    with Attempt(runtime, RunStart.of(started)).session():
         pass
 
     assert project.catalog.run(uid).state == "lost"

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from rootcellar import starts as module
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.note_text import Noted, read_note, start_text
+from rootcellar.run_bounds import RunEnd, RunStart
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CatalogUnavailable
 from rootcellar.schemas.record import (
@@ -74,7 +75,7 @@ def starts(catalog, tmp_path):
 def warm(starts):
     """Starts that have reached the catalog a moment ago."""
     first = a_start()
-    starts.begin(first)
+    starts.begin(RunStart.of(first))
     starts.finish(its_end(first))
     return starts
 
@@ -82,7 +83,7 @@ def warm(starts):
 def test_the_first_run_of_a_process_has_its_row_at_once(starts, catalog):
     """Whether the catalog answers is known before anything is moved."""
     start = a_start()
-    starts.begin(start)
+    starts.begin(RunStart.of(start))
 
     assert "running" == catalog.run(start.uid).state
 
@@ -91,7 +92,7 @@ def test_a_short_run_is_entered_whole_at_its_end(warm, catalog, monkeypatch):
     """One transaction, and the same row as with two."""
     start = a_start()
     monkeypatch.setattr(catalog, "start_run", lambda _record: pytest.fail("a transaction more"))
-    warm.begin(start)
+    warm.begin(RunStart.of(start))
     before = len(catalog.runs(state="running"))
     warm.finish(its_end(start))
     run = catalog.run(start.uid)
@@ -104,7 +105,7 @@ def test_a_short_run_is_entered_whole_at_its_end(warm, catalog, monkeypatch):
 def test_a_run_that_lasts_gets_its_row_while_it_runs(warm, catalog):
     """`running` shows whatever has run for more than a moment."""
     start = a_start()
-    warm.begin(start)
+    warm.begin(RunStart.of(start))
     wait_until(lambda: start.uid in {run.uid for run in catalog.runs(state="running")})
     warm.finish(its_end(start))
 
@@ -118,7 +119,7 @@ def test_the_watch_goes_on_after_it_slept(warm, catalog, monkeypatch):
     monkeypatch.setattr(module, "_SHORT_SECONDS", 0.05)
     for _ in range(2):
         start = a_start()
-        warm.begin(start)
+        warm.begin(RunStart.of(start))
         wait_until(lambda uid=start.uid: uid in {run.uid for run in catalog.runs()})
         warm.finish(its_end(start))
         wait_until(lambda: warm._is_asleep)
@@ -129,7 +130,7 @@ def test_the_watch_goes_on_after_it_slept(warm, catalog, monkeypatch):
 def test_closing_ends_the_watch(warm, monkeypatch):
     """A notebook that reads its settings again is not left with a thread of the old ones."""
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
-    warm.begin(a_start())
+    warm.begin(RunStart.of(a_start()))
     watcher = warm._watcher
 
     warm.close()
@@ -141,7 +142,7 @@ def test_closing_ends_the_watch(warm, monkeypatch):
 def test_a_catalog_that_was_away_is_asked_first(warm, catalog, monkeypatch):
     """After a failure, the next run does not begin before the catalog answers."""
     start = a_start()
-    warm.begin(start)
+    warm.begin(RunStart.of(start))
 
     def away(*_):
         raise CatalogUnavailable("gone")
@@ -152,7 +153,7 @@ def test_a_catalog_that_was_away_is_asked_first(warm, catalog, monkeypatch):
     monkeypatch.setattr(catalog, "start_run", away)
 
     with pytest.raises(CatalogUnavailable):
-        warm.begin(a_start())
+        warm.begin(RunStart.of(a_start()))
 
 
 def test_a_catalog_that_comes_back_learns_of_the_run(warm, catalog, monkeypatch):
@@ -169,7 +170,7 @@ def test_a_catalog_that_comes_back_learns_of_the_run(warm, catalog, monkeypatch)
     with monkeypatch.context() as while_away:
         while_away.setattr(catalog, "start_run", away)
         start = a_start()
-        warm.begin(start)
+        warm.begin(RunStart.of(start))
         assert asked.wait(30)
 
     wait_until(lambda: start.uid in {run.uid for run in catalog.runs()})
@@ -181,7 +182,7 @@ def test_a_host_that_cannot_keep_notes_enters_at_once(catalog, tmp_path):
     starts = Starts(catalog, lambda: tmp_path / "file")
     starts._reached = time.monotonic()
     start = a_start()
-    starts.begin(start)
+    starts.begin(RunStart.of(start))
 
     assert "running" == catalog.run(start.uid).state
 
@@ -203,7 +204,7 @@ def known(warm):
         hits=1,
     )
     first = a_start()
-    warm.begin(first)
+    warm.begin(RunStart.of(first))
     warm.finish(replace(its_end(first), inputs=(read,)))
     return read
 
@@ -211,10 +212,10 @@ def known(warm):
 def test_a_run_that_made_nothing_is_entered_a_moment_later(warm, known, catalog):
     """With its input, and nobody has to ask for it."""
     start = a_start()
-    warm.begin(start)
+    warm.begin(RunStart.of(start))
     end = replace(its_end(start), inputs=(known,))
-    is_postponed = warm.postpone(end)
-    warm.settle(end, at_once=False)
+    is_postponed = warm.postpone(RunEnd.of(end))
+    warm.settle(start.uid, at_once=False)
     wait_until(lambda: start.uid in {run.uid for run in catalog.runs(state="succeeded")})
     run = catalog.run(start.uid)
 
@@ -234,9 +235,9 @@ def test_many_runs_are_entered_in_one_transaction(warm, catalog, monkeypatch):
     )
     starts = [a_start() for _ in range(4)]
     for start in starts:
-        warm.begin(start)
-        assert warm.postpone(its_end(start))
-        warm.settle(its_end(start), at_once=False)
+        warm.begin(RunStart.of(start))
+        assert warm.postpone(RunEnd.of(its_end(start)))
+        warm.settle(start.uid, at_once=False)
     before = len(catalog.runs(state="succeeded"))
     warm.close()
 
@@ -247,18 +248,21 @@ def test_many_runs_are_entered_in_one_transaction(warm, catalog, monkeypatch):
 def test_what_others_look_for_is_not_postponed(warm, known):
     """Failures, outputs, what may be reused, and versions that nobody has entered."""
     start = a_start()
-    warm.begin(start)
+    warm.begin(RunStart.of(start))
     end = its_end(start)
     unknown = replace(
         known.version, ref=known.version.ref.model_copy(update={"version": new_uid()})
     )
     output = OutputRecord(argument="sum", ordinal=0, version=known.version)
 
-    assert not warm.postpone(replace(end, state=RunState.FAILED))
-    assert not warm.postpone(replace(end, outputs=(output,)))
-    assert not warm.postpone(replace(end, reuse_key="k"))
-    assert not warm.postpone(replace(end, inputs=(replace(known, version=unknown),)))
-    assert warm.postpone(replace(end, inputs=(known,)))
+    learned = replace(known.version, is_learned=True)
+
+    assert RunEnd.of(replace(end, state=RunState.FAILED)) is None
+    assert RunEnd.of(replace(end, outputs=(output,))) is None
+    assert RunEnd.of(replace(end, reuse_key="k")) is None
+    assert RunEnd.of(replace(end, inputs=(replace(known, version=learned),))) is None
+    assert not warm.postpone(RunEnd.of(replace(end, inputs=(replace(known, version=unknown),))))
+    assert warm.postpone(RunEnd.of(replace(end, inputs=(known,))))
 
 
 def test_a_catalog_that_is_away_gets_the_end_later(warm, catalog, monkeypatch):
@@ -266,8 +270,8 @@ def test_a_catalog_that_is_away_gets_the_end_later(warm, catalog, monkeypatch):
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.0)
     start = a_start()
-    warm.begin(start)
-    warm.postpone(its_end(start))
+    warm.begin(RunStart.of(start))
+    warm.postpone(RunEnd.of(its_end(start)))
 
     def away(*_):
         raise CatalogUnavailable("gone")
@@ -276,9 +280,9 @@ def test_a_catalog_that_is_away_gets_the_end_later(warm, catalog, monkeypatch):
         while_away.setattr(catalog, "finish_runs", away)
         while_away.setattr(catalog, "finish_run", away)
         while_away.setattr(catalog, "start_run", away)
-        warm.settle(its_end(start), at_once=True)
+        warm.settle(start.uid, at_once=True)
         with pytest.raises(CatalogUnavailable):
-            warm.begin(a_start())
+            warm.begin(RunStart.of(a_start()))
 
     wait_until(lambda: start.uid in {run.uid for run in catalog.runs(state="succeeded")})
 
@@ -288,15 +292,16 @@ import os, signal, sys
 from pathlib import Path
 import test_starts
 from rootcellar.catalog.catalog import Catalog
+from rootcellar.run_bounds import RunEnd, RunStart
 from rootcellar.starts import Starts
 starts = Starts(Catalog(sys.argv[1]), lambda: Path(sys.argv[2]))
 for wanted in (1, 2):
     start = test_starts.a_start()
-    starts.begin(start)
+    starts.begin(RunStart.of(start))
     if wanted == 1:
         starts.finish(test_starts.its_end(start))
     elif sys.argv[3:]:
-        assert starts.postpone(test_starts.its_end(start))
+        assert starts.postpone(RunEnd.of(test_starts.its_end(start)))
 print(start.uid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

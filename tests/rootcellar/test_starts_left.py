@@ -8,6 +8,7 @@ import pytest
 
 from rootcellar import starts as module
 from rootcellar.catalog.catalog import Catalog
+from rootcellar.run_bounds import RunEnd, RunStart
 from rootcellar.schemas.errors import CacheUnusable
 from rootcellar.schemas.record import RunEnded, RunStarted, RunState, new_uid
 from rootcellar.starts import Starts
@@ -32,7 +33,7 @@ def warm(catalog, tmp_path):
     """Starts that have reached the catalog a moment ago."""
     starts = Starts(catalog, lambda: tmp_path / "runs")
     first = a_start()
-    starts.begin(first)
+    starts.begin(RunStart.of(first))
     starts.finish(its_end(first))
     yield starts
     starts.close()
@@ -51,9 +52,9 @@ def test_what_runs_leave_goes_with_their_rows(warm, catalog, monkeypatch):
                 raise CacheUnusable("it cannot be removed")
 
         start = a_start()
-        warm.begin(start)
-        assert warm.postpone(its_end(start))
-        warm.settle(its_end(start), at_once=False, close=close)
+        warm.begin(RunStart.of(start))
+        assert warm.postpone(RunEnd.of(its_end(start)))
+        warm.settle(start.uid, at_once=False, close=close)
 
     ended("a")
     assert [] == gone
@@ -69,9 +70,9 @@ def test_what_runs_leave_goes_with_their_rows(warm, catalog, monkeypatch):
 def test_what_a_run_leaves_goes_at_once_where_somebody_waits(warm):
     """Such as of an eager task, whose caller looks next."""
     start, gone = a_start(), []
-    warm.begin(start)
-    assert warm.postpone(its_end(start))
+    warm.begin(RunStart.of(start))
+    assert warm.postpone(RunEnd.of(its_end(start)))
 
-    warm.settle(its_end(start), at_once=True, close=lambda: gone.append(start.uid))
+    warm.settle(start.uid, at_once=True, close=lambda: gone.append(start.uid))
 
     assert [start.uid] == gone

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from rootcellar.catalog.catalog import Catalog
+from rootcellar.run_bounds import RunStart
 from rootcellar.schemas.record import RunEnded, RunStarted, RunState, new_uid
 from rootcellar.starts import Starts
 
@@ -37,7 +38,7 @@ def warm(catalog, tmp_path):
     """Starts that have reached the catalog a moment ago."""
     starts = Starts(catalog, lambda: tmp_path / "runs")
     for start in [a_start(), a_start()]:  # the second starts the thread that watches
-        starts.begin(start)
+        starts.begin(RunStart.of(start))
         starts.finish(its_end(start))
     yield starts
     starts.close()
@@ -49,9 +50,10 @@ def test_a_soft_limit_while_a_run_begins_costs_no_row(warm, catalog, striking, t
     failed = []
     for step in range(1, 500):
         start = a_start()
+        begun = RunStart.of(start)
         try:
             with striking(step):
-                warm.begin(start)
+                warm.begin(begun)
         except striking.error:
             failed.append(start.uid)
             warm.finish(its_end(start, RunState.FAILED))

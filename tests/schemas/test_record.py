@@ -1,7 +1,7 @@
 """Records: uids that sort by time, and sums over a run."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 from hypothesis import given
@@ -15,6 +15,7 @@ from rootcellar.schemas.record import (
     RunState,
     VersionRecord,
     new_uid,
+    time_of,
 )
 from rootcellar.schemas.ref import Pin, Ref
 
@@ -82,3 +83,12 @@ def test_a_run_sums_what_it_moved():
     )
 
     assert (7, 5) == (ended.downloaded_bytes, ended.uploaded_bytes)
+
+
+@given(st.integers(0, 2**47 * 1_000_000))
+def test_a_uid_tells_when_it_was_made(nanoseconds):
+    """To the microsecond, or one before: its fraction of a millisecond has twelve bits."""
+    told = time_of(str(uid_at(nanoseconds)))
+    microseconds = (told - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+    assert microseconds in {nanoseconds // 1000, nanoseconds // 1000 - 1}

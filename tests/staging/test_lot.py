@@ -30,7 +30,7 @@ def workdir(cache):
 @pytest.fixture
 def reservation(cache):
     cache.evictor.count_if_free()
-    scratch = Scratch(cache.root, "tmp", "lot")
+    scratch = Scratch(cache.top, "tmp", "lot")
     with_room = cache.ledger.reserve(3_000_000, str(scratch.path))
     assert with_room is not None
     yield with_room

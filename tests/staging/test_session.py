@@ -318,3 +318,55 @@ def test_an_interrupt_while_streams_end_leaves_nothing(folder_stores, cache, tmp
 
     assert [] == [found.name for found in (tmp_path / "store").iterdir()]
     assert not session.workdir.exists()
+
+
+def test_a_file_that_the_host_has_is_placed_at_once(start, publish):
+    """As `stage_in` places it; the body may not tell the two apart."""
+    published = publish("raw://day", b"rain")
+    with start() as session:
+        known = session.stage_known(located(published), argument="day", name="day")
+        staged = session.stage_in(located(published), argument="day", ordinal=1, name="day")
+
+        assert (b"rain", b"rain") == (known.path.read_bytes(), staged.path.read_bytes())
+        assert (True, staged.digest, staged.pin) == (known.hit, known.digest, known.pin)
+
+
+def test_what_the_host_lacks_is_not_placed(start, publish, other_host):
+    """Nothing is asked of a store, nor waited for; folders are staged as ever."""
+    published = publish("raw://day", b"rain")
+    folder = publish("raw://tree", TREE)
+
+    with start(other_host) as session:
+        assert session.stage_known(located(published), argument="day", name="day") is None
+    with start() as session:
+        assert session.stage_known(located(folder), argument="tree", name="tree") is None
+
+
+def test_what_is_evicted_at_this_moment_is_not_placed(start, publish, cache, monkeypatch):
+    """Then it is fetched as if it had never been here."""
+    published = publish("raw://day", b"rain")
+    known = cache.known
+
+    def known_and_gone(*arguments):
+        found = known(*arguments)
+        found.path.unlink()
+        return found
+
+    monkeypatch.setattr(cache, "known", known_and_gone)
+    with start() as session:
+        assert session.stage_known(located(published), argument="day", name="day") is None
+
+
+def test_a_body_that_changes_what_was_placed_at_once_is_found_out(start, publish):
+    """The error names the URI, and the entry is not served again."""
+    published = publish("raw://day", b"rain")
+    with start() as session:
+        known = session.stage_known(located(published), argument="day", name="day")
+        known.path.chmod(0o600)
+        known.path.write_bytes(b"snow")
+        with pytest.raises(InputModified) as caught:
+            session.check_inputs()
+
+    assert "raw://day" == caught.value.uri
+    with start() as session:
+        assert session.stage_known(located(published), argument="day", name="day") is None

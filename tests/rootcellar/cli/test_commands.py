@@ -22,9 +22,9 @@ def test_help_lists_every_command(call) -> None:
     result = call("--help")
 
     assert result.exit_code == 0
-    width = max(map(len, COMMANDS))
+    wide = max(map(len, COMMANDS))
     for name, entry in COMMANDS.items():
-        assert f"  {name:<{width}}  {entry.help}" in result.stdout
+        assert f"  {name:<{wide}}  {entry.help}" in result.stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -43,7 +43,7 @@ def test_healthy_project_has_no_problem(filled: Path, call) -> None:
     assert json.loads(result.stdout)["is_ok"]
     assert set(states(result).values()) == {"ok"}
     assert {"settings", "registry", "store raw", "store derived", "cache", "cache space",
-            "catalog", "extras"} == set(states(result))  # fmt: skip
+            "catalog", "spool", "extras"} == set(states(result))  # fmt: skip
 
 
 def test_problem_has_a_remedy_and_exit_code_1(project: Path, call) -> None:
