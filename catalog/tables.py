@@ -280,6 +280,7 @@ version = Table(
     UniqueConstraint("artifact_id", "seq"),
     _one_of("origin", "run", "observed"),
     Index(None, "run_id"),
+    Index(None, "content_id"),
     Index(None, "recorded_at"),
 )
 

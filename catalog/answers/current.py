@@ -16,7 +16,7 @@ from rootcellar.catalog.upserts import chunks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
 __all__ = ["edges", "edges_from", "now", "read"]
 
@@ -62,7 +62,7 @@ def edges(*columns: Any) -> Select[Any]:
     )
 
 
-def edges_from(connection: Connection, artifacts: Sequence[int]) -> Iterator[Row[Any]]:
+def edges_from(connection: Connection, artifacts: Sequence[int]) -> Iterator[Any]:
     """Yield those of these rows whose input is one of these artifacts.
 
     `is_same` tells whether the content that was read is the current one. In pieces with plain lists

@@ -112,9 +112,8 @@ def find_stale(
         wanted = select(t.artifact.c.id).where(*matches(type_id, constraints))
         asked = set(connection.execute(wanted).scalars())
         blamed = [one for one in blamed if one.artifact_id in asked]
-    first = sorted(blamed, key=lambda one: (one.artifact_id, one.argument, one.input_id))[:max_rows]
     return sorted(
-        _told(connection, first),
+        _told(connection, sorted(blamed)[:max_rows]),
         key=lambda one: (one.type, key_order(one.key), one.argument, key_order(one.input_key)),
     )
 
@@ -131,34 +130,37 @@ _was, _is = t.content.alias("content_read"), t.content.alias("content_now")
 class _Blamed(NamedTuple):
     """An input to blame, by the row ids of all that is concerned."""
 
-    cause: StaleCause
     artifact_id: int
     argument: str
     input_id: int
+    cause: StaleCause
     made_id: int
     read_id: int
     now_id: int
 
-    @classmethod
-    def of(cls, cause: StaleCause, edge: Row[Any]) -> _Blamed:
-        return cls(cause, *(getattr(edge, name) for name in cls._fields[1:]))
-
 
 def _blamed(connection: Connection) -> list[_Blamed]:
     """Look at the inputs of all heads at once; after that at what hangs on those that changed."""
-    others = connection.execute(_other_contents()).all()
-    stale = {one.artifact_id for one in others if one.is_changed}
-    upstream: list[_Blamed] = []
+    others: Sequence[Any] = connection.execute(_other_contents()).all()
+    stale = {artifact_id for *_, artifact_id, is_changed in others if is_changed}
+    blamed: list[_Blamed] = []
     level = sorted(stale)
     while level:
         following: set[int] = set()
         for edge in edges_from(connection, level):
-            following.add(edge.artifact_id)
-            if edge.is_same:
-                upstream.append(_Blamed.of(StaleCause.UPSTREAM, edge))
+            made_id, _, argument, read_id, input_id, now_id, artifact_id, is_same = edge
+            following.add(artifact_id)
+            if is_same:
+                ids = (made_id, read_id, now_id)
+                blamed.append(_Blamed(artifact_id, argument, input_id, StaleCause.UPSTREAM, *ids))
         level = sorted(following - stale)
         stale |= following
-    return upstream + [_Blamed.of(_cause(one, stale), one) for one in others]
+    for edge in others:
+        made_id, _, argument, read_id, input_id, now_id, artifact_id, is_changed = edge
+        cause = StaleCause.UPSTREAM if input_id in stale else StaleCause.UNKNOWN
+        cause = StaleCause.CHANGED if is_changed else cause
+        blamed.append(_Blamed(artifact_id, argument, input_id, cause, made_id, read_id, now_id))
+    return blamed
 
 
 def _other_contents() -> Select[Any]:
@@ -173,12 +175,6 @@ def _other_contents() -> Select[Any]:
         .join(t.location, t.location.c.version_id == now.c.id)
         .where(now.c.content_id != read.c.content_id)
     )
-
-
-def _cause(other: Row[Any], stale: set[int]) -> StaleCause:
-    if other.is_changed:
-        return StaleCause.CHANGED
-    return StaleCause.UPSTREAM if other.input_id in stale else StaleCause.UNKNOWN
 
 
 def _told(connection: Connection, blamed: Sequence[_Blamed]) -> list[Stale]:
@@ -210,7 +206,7 @@ def _told(connection: Connection, blamed: Sequence[_Blamed]) -> list[Stale]:
 def _named_versions(connection: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
     found: dict[int, Row[Any]] = {}
     for some in chunks(ids):
-        query = (
+        query: Select[Any] = (
             select(
                 *(t.version.c[name] for name in ("id", "uid", "seq")),
                 t.artifact_type.c.name.label("type"),
@@ -220,7 +216,8 @@ def _named_versions(connection: Connection, ids: Sequence[int]) -> dict[int, Row
             .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
             .where(t.version.c.id.in_(some))
         )
-        found.update({row.id: row for row in connection.execute(query)})
+        for row in connection.execute(query):
+            found[row.id] = row
     return found
 
 

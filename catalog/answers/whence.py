@@ -239,4 +239,5 @@ def _aligned(label: str, cells: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 def _also(other: Version, version: Version) -> str:
     what = f"version {other.seq}" if other.artifact == version.artifact else str(other)
-    return f"same bytes as {what} ({minute(other.recorded_at)})"
+    by = f"by {other.task or 'an unknown task'}" if other.run_uid else "seen"
+    return f"same bytes as {what}, {by} at {minute(other.recorded_at)}"

@@ -143,7 +143,7 @@ def test_the_answer_reads_as_text(catalog, records):
         "  made   2026-05-02 12:00 UTC by simulate, 2 min",
         f"  code   source {records.CODE.source_digest.short}   Python 3.11.9",
         "  from   source  w(s=1)  v1  newer: version 2 of 2026-05-03 12:00 UTC   <- stale",
-        "  also   same bytes as copy() version 1 (2026-05-01 12:00 UTC)",
+        "  also   same bytes as copy() version 1, by simulate at 2026-05-01 12:00 UTC",
     ] == lines
 
 
