@@ -37,5 +37,5 @@ def check_alias(name: str) -> None:
     if not _NAME.fullmatch(name) or _LIKE_A_UID.fullmatch(name):
         raise CatalogError(
             f"{name!r} cannot be an alias",
-            remedy="Use letters, digits and . _ + -, a hundred at most; it must not look like a uid",
+            remedy="Use letters, digits and . _ + -, a hundred at most, and nothing like a uid",
         )
