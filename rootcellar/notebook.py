@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.answers.whence import LocalContent, Whence
 from rootcellar.catalog.catalog import Catalog as CatalogAt
 from rootcellar.environment import environment
 from rootcellar.local_content import content_of
+from rootcellar.members import members_dataset
 from rootcellar.runtime import current_runtime, current_settings
 from rootcellar.still_there import examiner
 
 if TYPE_CHECKING:
     import os
 
+    from pyarrow.dataset import Dataset
+
     from rootcellar.catalog.answers.copies import Examine
     from rootcellar.catalog.answers.recipe import Recipe
     from rootcellar.catalog.drawing.table import Table
     from rootcellar.catalog.resolving import Subject
     from rootcellar.catalog.values import Version
+    from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.record import Environment
 
 __all__ = ["Catalog"]
@@ -81,3 +85,25 @@ class Catalog(CatalogAt):
         """
         examine = examiner(current_runtime().stores) if verify is True else verify
         return super().locations(x, verify=examine, limit=limit)
+
+    def dataset(self, kind: type[Artifact], /, **key: Any) -> Dataset:
+        """Return all members of a type as one table: a `pyarrow.dataset` with the key as columns.
+
+        It is of the versions that are current now, whatever is published later, and reads them from
+        their stores as a question needs them: only the columns and row groups, and of the files
+        only those that a filter on key columns leaves. Nothing is recorded of that. polars
+        (`scan_pyarrow_dataset`) and DuckDB can query it.
+
+        Args:
+            kind: A type with tables: Parquet or Arrow IPC, or folders of them. A column of theirs
+                that is called like a key field stands for it.
+            **key: Values of key fields; a list allows each of its members.
+
+        Raises:
+            ArtifactNotFound: None is recorded; or, while it is read, one is no longer there.
+            BindingError: The format is no such table.
+            InvalidKey: An unknown key field, or a value that no artifact of this type has.
+            ContentError: Not the declared columns, or columns that cannot be put together.
+        """
+        wanted = {name: list(values) for name, values in kind.where(**key).where.items()}
+        return members_dataset(kind, list(self.heads(kind.type_name, **wanted)), current_runtime())
