@@ -9,7 +9,9 @@ from rootcellar.catalog.catalog import Catalog as CatalogAt
 from rootcellar.environment import environment
 from rootcellar.local_content import content_of
 from rootcellar.members import members_dataset
+from rootcellar.registries import declared_registry
 from rootcellar.runtime import current_runtime, current_settings
+from rootcellar.sightings import Imported, Importer
 from rootcellar.still_there import examiner
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from rootcellar.catalog.values import Version
     from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.record import Environment
+    from rootcellar.schemas.registry import Registry
 
 __all__ = ["Catalog"]
 
@@ -107,3 +110,34 @@ class Catalog(CatalogAt):
         """
         wanted = {name: list(values) for name, values in kind.where(**key).where.items()}
         return members_dataset(kind, list(self.heads(kind.type_name, **wanted)), current_runtime())
+
+    def import_from(
+        self,
+        uri: str,
+        /,
+        *,
+        registry: Registry | None = None,
+        dry_run: bool = False,
+        limit: int = 10_000,
+    ) -> Imported:
+        """Enter the objects below a URI as artifacts: those that a template of ours renders.
+
+        Each is a version that no run of ours made, with its size and its state in the store; its
+        bytes are not read, so that its digest is unknown until a task reads it. What is known in
+        this state stays as it is: safe to repeat, and to go on with after a failure.
+
+        Args:
+            uri: A folder in a store, such as `raw://weather/`, or a whole store: `raw://`.
+            registry: Its types tell what is what; that of the current Celery app if left out.
+            dry_run: Enter nothing, and tell what would be.
+            limit: Rows of the table that is returned; all are counted.
+
+        Raises:
+            ArtifactNotFound: Nothing is there.
+            SettingsError: There is no registry.
+            StoreError: The store could not be listed; what was seen before that is entered.
+        """
+        types = declared_registry(registry)
+        if not dry_run:
+            self.declare(types.records())
+        return Importer(self, types, current_runtime()).run(uri, dry_run=dry_run, limit=limit)

@@ -37,6 +37,7 @@ COMMANDS = {
     "uri": Entry("files", "Give the URI of an artifact, or the artifact at a URI."),
     "pull": Entry("files", "Copy an artifact to a local file or folder, verified."),
     "push": Entry("files", "Publish a local file or folder as an artifact."),
+    "import": Entry("importing", "Enter what lies in a store as artifacts, by their templates."),
     "runs": Entry("listing", "List runs, the last started first."),
     "lineage": Entry("tracing", "Show what a version was made from, or what became of it."),
     "diff": Entry("comparing", "Show how two versions, or two runs, differ."),
