@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from rootcellar.schemas.errors import DeclarationError, InvalidKey
 from rootcellar.schemas.formats.format import Format, require_format
+from rootcellar.schemas.retention import Retention
 from rootcellar.schemas.templates.template import UriTemplate
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Declaration:
     template: UriTemplate
     format: Format
     documentation: str
+    retention: Retention | None = None
 
 
 def snake_case(name: str) -> str:
@@ -61,7 +63,13 @@ def check_names(cls: type[BaseModel], names: Iterable[str], uri: str) -> None:
 
 
 def declared(
-    cls: type[BaseModel], *, type_name: str, uri: str, file_format: object, config: object
+    cls: type[BaseModel],
+    *,
+    type_name: str,
+    uri: str,
+    file_format: object,
+    retention: object,
+    config: object,
 ) -> Declaration:
     """Return the declaration of a class that pydantic has read.
 
@@ -86,6 +94,13 @@ def declared(
             uri,
             f'Write class {cls.__name__}(Artifact, uri="store://…", format=…)',
         )
+    if retention is not None and not isinstance(retention, Retention):
+        raise DeclarationError(
+            f"{retention!r:.80} is no retention",
+            cls.__name__,
+            uri,
+            "Write retention=Retention(last=3), for instance",
+        )
     if cls.model_config != config:
         raise DeclarationError(
             "it changes pydantic's configuration, on which its promises rest",
@@ -109,7 +124,8 @@ def declared(
         raise DeclarationError(error.problem, cls.__name__, uri, error.remedy) from error
     _check_defaults(cls, template)
     documentation = inspect.cleandoc(cls.__doc__ or "")
-    return Declaration(template, require_format(file_format, cls.__name__), documentation)
+    found = require_format(file_format, cls.__name__)
+    return Declaration(template, found, documentation, retention)
 
 
 def _check_fields(cls: type[BaseModel], uri: str) -> None:
