@@ -10,6 +10,7 @@ from rootcellar.environment import environment
 from rootcellar.local_content import content_of
 from rootcellar.members import members_dataset
 from rootcellar.registries import declared_registry
+from rootcellar.retiring import Retired, policies_of, retire
 from rootcellar.runtime import current_runtime, current_settings
 from rootcellar.sightings import Imported, Importer
 from rootcellar.still_there import examiner
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.answers.copies import Examine
     from rootcellar.catalog.answers.recipe import Recipe
+    from rootcellar.catalog.answers.removals import Retiring
     from rootcellar.catalog.drawing.table import Table
     from rootcellar.catalog.resolving import Subject
     from rootcellar.catalog.values import Version
@@ -141,3 +143,28 @@ class Catalog(CatalogAt):
         if not dry_run:
             self.declare(types.records())
         return Importer(self, types, current_runtime()).run(uri, dry_run=dry_run, limit=limit)
+
+    def retention(self, *, registry: Registry | None = None) -> Retiring:
+        """Return which versions the retention of their types leaves over; deletes nothing.
+
+        With the bytes that deleting them would free, and what could be made again from what. Types
+        without a retention keep everything, and so do bytes that no run of ours made.
+
+        Args:
+            registry: Its types say what is kept; that of the current Celery app if left out.
+
+        Raises:
+            SettingsError: There is no registry.
+        """
+        return self.left_over(policies_of(declared_registry(registry)))
+
+    def retire(self, plan: Retiring) -> Retired:
+        """Delete from their stores what `retention` has listed and still is left over.
+
+        Rows stay: see `deleted`. What cannot be deleted stays announced; safe to repeat, also after
+        this was killed.
+
+        Args:
+            plan: What `retention` returned.
+        """
+        return retire(plan, self, current_runtime().stores)

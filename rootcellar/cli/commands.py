@@ -49,6 +49,8 @@ COMMANDS = {
     "readers": Entry("histories", "List the runs that read a version."),
     "locations": Entry("histories", "List where copies of a version are."),
     "reproduce": Entry("origins", "Show what it takes to make a version once more."),
+    "retain": Entry("retaining", "List, and with --apply delete, what no retention keeps."),
+    "deleted": Entry("retaining", "List what was deleted, and what could be made again."),
     "failures": Entry("surveys", "Count what failed, by task and error."),
     "gaps": Entry("surveys", "List keys that one type has and another lacks."),
     "coverage": Entry("tallies", "List each key of a grid, and whether its artifact is there."),
