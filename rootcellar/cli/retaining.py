@@ -58,7 +58,7 @@ def retain(ctx: click.Context, *, apply: bool) -> None:
 
 
 def _plan_document(plan: Retiring) -> dict[str, Any]:
-    rows = [dict(zip(plan.names, row, strict=True)) for row in plan.rows]
+    rows: list[dict[str, Any]] = [dict(zip(plan.names, row, strict=True)) for row in plan.rows]
     return {
         "policies": {name: policy.definition() for name, policy in plan.policies.items()},
         "freed_bytes": plan.freed_bytes,
@@ -112,13 +112,12 @@ def _way(able: Any, task: Any, inputs: Any, reason: Any) -> str:
 
 def _show_done(done: Retired, *, as_json: bool) -> None:
     if as_json:
-        rows = [dict(row) for row in done]
         print_json(
             {
                 "deleted": done.deleted,
                 "failed": done.failed,
                 "freed_bytes": done.freed_bytes,
-                "versions": rows,
+                "versions": [dict(row) for row in done],
             }
         )
         return
@@ -160,7 +159,8 @@ def deleted(ctx: click.Context, type_name: str | None) -> None:
     name = None if type_name is None else type_name_of(project, type_name).name
     found = catalog.deleted(name)
     told = list(found.rebuildable())
-    moments, freed = found.column("at"), found.column("freed_bytes")
+    moments: list[Any] = list(found.column("at"))
+    freed = found.column("freed_bytes")
     if project.is_json:
         documents = [
             {

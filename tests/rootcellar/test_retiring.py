@@ -1,4 +1,4 @@
-"""Retention: what it leaves over, what deleting that leaves behind, and what could be made again."""
+"""Retention: what it leaves over, what is deleted of that, and what could be made again."""
 
 from __future__ import annotations
 

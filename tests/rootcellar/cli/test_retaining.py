@@ -4,18 +4,24 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import MODULE, SOURCE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MODULE = "cellar_grid"
 
 
 @pytest.fixture
 def kept(filled: Path) -> Path:
     """The project after three runs more, with a retention that came later."""
-    text = SOURCE.replace("import OUTPUT,", "import OUTPUT, Retention,").replace(
-        'tilt={tilt}.json", format=Json())',
-        'tilt={tilt}/{version}.json", format=Json(), retention=Retention(last=1))',
+    text = (
+        (filled / f"{MODULE}.py")
+        .read_text()
+        .replace("import OUTPUT,", "import OUTPUT, Retention,")
+        .replace(
+            'tilt={tilt}.json", format=Json())',
+            'tilt={tilt}/{version}.json", format=Json(), retention=Retention(last=1))',
+        )
     )
     (filled / f"{MODULE}.py").write_text(text)
     del sys.modules[MODULE]
