@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
 from rootcellar.catalog.answers.comparing import Comparing
 from rootcellar.catalog.answers.keeping import Keeping
+from rootcellar.catalog.answers.marking import Marking
 from rootcellar.catalog.answers.surveying import Surveying
 from rootcellar.catalog.answers.tracing import Tracing
 from rootcellar.catalog.exchange.exchanging import Exchanging
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog"]
 
 
-class Catalog(Comparing, Surveying, Tracing, Exchanging, Keeping):
+class Catalog(Comparing, Marking, Surveying, Tracing, Exchanging, Keeping):
     """The record of what happened: runs, what they read and what they made.
 
     Opens, and if need be creates, its database on first use. One instance serves all threads of a
@@ -42,9 +43,9 @@ class Catalog(Comparing, Surveying, Tracing, Exchanging, Keeping):
     `CatalogUnavailable` (transient) if the database cannot be reached, `CatalogTooNew` or
     `CatalogTooOld` if its tables do not fit.
 
-    Where a method takes an `x`, that is a version, its uid, a ref, an artifact (its current
-    version) or a logical URI (the newest version there); `NotInCatalog` is raised for what is not
-    recorded.
+    Where a method takes an `x`, that is a version, its uid, an alias, a ref, an artifact (its
+    current version) or a logical URI (the newest version there); `NotInCatalog` is raised for what
+    is not recorded.
 
     Args:
         url: `sqlite:////absolute/path.sqlite` or `postgresql://user:password@host/name`.

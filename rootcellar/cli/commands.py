@@ -61,6 +61,8 @@ COMMANDS = {
     "merge": Entry("exchange", "Bring two catalogs together."),
     "openlineage": Entry("openlineage", "Tell OpenLineage of runs."),
     "cache": Entry("cache", "List, verify and evict what this host keeps."),
+    "tag": Entry("marks", "Show, write or remove the tags of a version."),
+    "alias": Entry("marks", "List names of versions, or let one stand for X."),
     "catalog": Entry("catalog", "Check and upgrade the catalog, and enter what waits for it here."),
     "config": Entry("configuration", "Show every setting, its value and where it came from."),
     "doctor": Entry("doctor", "Check settings, stores, cache, catalog and Celery's settings."),
