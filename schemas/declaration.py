@@ -94,13 +94,6 @@ def declared(
             uri,
             f'Write class {cls.__name__}(Artifact, uri="store://…", format=…)',
         )
-    if retention is not None and not isinstance(retention, Retention):
-        raise DeclarationError(
-            f"{retention!r:.80} is no retention",
-            cls.__name__,
-            uri,
-            "Write retention=Retention(last=3), for instance",
-        )
     if cls.model_config != config:
         raise DeclarationError(
             "it changes pydantic's configuration, on which its promises rest",
@@ -124,8 +117,23 @@ def declared(
         raise DeclarationError(error.problem, cls.__name__, uri, error.remedy) from error
     _check_defaults(cls, template)
     documentation = inspect.cleandoc(cls.__doc__ or "")
-    found = require_format(file_format, cls.__name__)
-    return Declaration(template, found, documentation, retention)
+    return Declaration(
+        template,
+        require_format(file_format, cls.__name__),
+        documentation,
+        _check_retention(cls, retention, uri),
+    )
+
+
+def _check_retention(cls: type[BaseModel], given: object, uri: str) -> Retention | None:
+    if given is None or isinstance(given, Retention):
+        return given
+    raise DeclarationError(
+        f"{given!r:.80} is no retention",
+        cls.__name__,
+        uri,
+        "Write retention=Retention(last=3), for instance",
+    )
 
 
 def _check_fields(cls: type[BaseModel], uri: str) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from rootcellar.catalog import lookup
 from rootcellar.catalog import tables as t
+from rootcellar.catalog.mark_tables import alias
 from rootcellar.catalog.upserts import chunks
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Leaving:
 
 
 def left_over(connection: Connection, policies: Mapping[str, Retention], now: datetime) -> Leaving:
-    """Return the versions that nothing keeps: no rule of their type, and no other version.
+    """Return the versions that nothing keeps: no rule of their type, no alias, no other version.
 
     Only what a run of ours made, and whose bytes were there when last heard of.
     """
@@ -50,13 +51,21 @@ def left_over(connection: Connection, policies: Mapping[str, Retention], now: da
         for one in _beyond(connection, name, policies[name], now):
             leaving.objects[one.id] = _object_of(one)
             leaving.types[one.id] = name
+    leaving.drop(_aliased(connection))
     used = {name for name, policy in policies.items() if policy.used}
-    readers = _readers(connection, [one for one, name in leaving.types.items() if name in used])
+    readers = _readers(connection, [one for one in leaving.objects if leaving.types[one] in used])
     made = _made_by(connection, {run for runs in readers.values() for run in runs})
     others = _sharing(connection, leaving)
     while kept := _kept(leaving, readers, made, others):
         leaving.drop(kept)
     return leaving
+
+
+def _aliased(connection: Connection) -> list[int]:
+    """Return the versions that an alias stands for now."""
+    last = select(func.max(alias.c.id)).group_by(alias.c.name)
+    query = select(alias.c.version_id).where(alias.c.id.in_(last), alias.c.version_id.is_not(None))
+    return list(connection.execute(query).scalars())
 
 
 def _kept(

@@ -215,6 +215,16 @@ def test_the_age_counts(cat, write):
     assert 2 == len(cat.left_over({"draft": Retention(days=7)}, now=later))
 
 
+def test_what_an_alias_stands_for_is_kept(cat, write):
+    """Until the alias is taken back."""
+    old, _ = write(Draft(n=1), "old", "new")
+    cat.alias(old, "as published")
+
+    assert 0 == len(cat.retention(registry=registry))
+    cat.unalias("as published")
+    assert 1 == len(cat.retention(registry=registry))
+
+
 def test_foreign_bytes_are_never_deleted(cat):
     """Nobody could make them again."""
     store = current_runtime().stores.named("raw")
