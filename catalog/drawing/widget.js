@@ -4,6 +4,7 @@
 const LEAST = 0.1;
 const MOST = 8;
 const STEP = 1.25;
+const NAMED = 12; // neighbours among the facts of a node
 const CLICK = 4; // pixels that a hand may shake
 
 function make(tag, { text = "", ...attributes } = {}, ...children) {
@@ -112,8 +113,11 @@ function describe(panel, model) {
     return;
   }
   const titles = new Map(nodes.map((one) => [one.id, one.title]));
-  const named = (edges, end) =>
-    edges.map((one) => [one.label, titles.get(one[end])].filter(Boolean).join(": ")).join(", ");
+  const named = (edges, end) => {
+    const words = edges.map((one) => [one.label, titles.get(one[end])].filter(Boolean).join(": "));
+    const more = words.length > NAMED ? [`and ${words.length - NAMED} more`] : [];
+    return [...words.slice(0, NAMED), ...more].join(", ");
+  };
   const edges = model.get("edges");
   const facts = [
     ["state", node.state],
@@ -195,7 +199,7 @@ function render({ model, el }) {
   ];
   for (const [event, action] of watched) model.on(event, action);
   // A notebook may lay out a cell after it was drawn.
-  let wide = 0;
+  let wide = stage.clientWidth;
   const watcher = new ResizeObserver(() => {
     if (wide === 0 && stage.clientWidth > 0) view.fit();
     wide = stage.clientWidth;
