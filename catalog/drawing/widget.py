@@ -98,6 +98,15 @@ class GraphWidget(anywidget.AnyWidget):
             **traits,
         )
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Return the view, and the drawing for where no widget can be shown."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        told = f"{len(self.nodes)} nodes, {len(self.edges)} edges"
+        return {**data, "image/svg+xml": self.drawing, "text/plain": told}, metadata
+
 
 def _shown(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields as they may be shown; ids stay, as they are compared."""

@@ -35,6 +35,15 @@ def test_its_model_holds_the_graph():
     assert ("cut here", "") == (widget.note, widget.selected)
 
 
+def test_where_no_widget_can_be_shown_stands_the_drawing():
+    """Exported and read elsewhere, the cell keeps its picture."""
+    data, _ = GRAPH.widget()._repr_mimebundle_()
+
+    assert GRAPH.to_svg() == data["image/svg+xml"]
+    assert "2 nodes, 1 edges" == data["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
 def test_its_script_is_the_file_beside_it():
     """The script and its style are in the wheel; neither loads anything from elsewhere."""
     widget = GRAPH.widget()
