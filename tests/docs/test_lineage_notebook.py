@@ -24,7 +24,7 @@ def said(notebook, last_line):
 
 
 def test_the_story_holds(execute):
-    """Each answer tells what happened, that one weather was corrected; and graphs draw themselves."""
+    """Each answer tells what happened: one weather was corrected. Graphs draw themselves."""
     told = execute(NOTEBOOK)
     stale, _ = said(told, '"cause", "argument", "input_key")')
     sentence, _ = said(told, "print(why.sentence)")
