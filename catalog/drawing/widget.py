@@ -103,7 +103,7 @@ class GraphWidget(anywidget.AnyWidget):
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data, metadata = bundle
         told = f"{len(self.nodes)} nodes, {len(self.edges)} edges"
         return {**data, "image/svg+xml": self.drawing, "text/plain": told}, metadata
 
