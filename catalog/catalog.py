@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
+from rootcellar.catalog.answers.charting import Charting
 from rootcellar.catalog.answers.comparing import Comparing
 from rootcellar.catalog.answers.keeping import Keeping
 from rootcellar.catalog.answers.marking import Marking
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog"]
 
 
-class Catalog(Comparing, Marking, Surveying, Tracing, Exchanging, Keeping):
+class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keeping):
     """The record of what happened: runs, what they read and what they made.
 
     Opens, and if need be creates, its database on first use. One instance serves all threads of a
