@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
+from rootcellar.catalog.answers.charting import Charting
 from rootcellar.catalog.answers.comparing import Comparing
+from rootcellar.catalog.answers.keeping import Keeping
+from rootcellar.catalog.answers.marking import Marking
 from rootcellar.catalog.answers.surveying import Surveying
 from rootcellar.catalog.answers.tracing import Tracing
 from rootcellar.catalog.drawing.deferred import Deferred
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog"]
 
 
-class Catalog(Comparing, Surveying, Tracing, Exchanging):
+class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keeping):
     """The record of what happened: runs, what they read and what they made.
 
     Opens, and if need be creates, its database on first use. One instance serves all threads of a
@@ -44,9 +47,9 @@ class Catalog(Comparing, Surveying, Tracing, Exchanging):
     `CatalogUnavailable` (transient) if the database cannot be reached, `CatalogTooNew` or
     `CatalogTooOld` if its tables do not fit.
 
-    Where a method takes an `x`, that is a version, its uid, a ref, an artifact (its current
-    version) or a logical URI (the newest version there); `NotInCatalog` is raised for what is not
-    recorded.
+    Where a method takes an `x`, that is a version, its uid, an alias, a ref, an artifact (its
+    current version) or a logical URI (the newest version there); `NotInCatalog` is raised for what
+    is not recorded.
 
     Args:
         url: `sqlite:////absolute/path.sqlite` or `postgresql://user:password@host/name`.

@@ -85,7 +85,8 @@ class Ledger(ABC):
 
     def finish_late(self, record: RunEnded, started: RunStarted | None = None) -> None:
         """Do as `finish_run` for a run whose record waited elsewhere while others went on."""
-        self.finish_run(record, started)
+        # Not a subclass's, which may do something else with a record that cannot be entered.
+        Ledger.finish_run(self, record, started)
         self._recorder.adopt(record)
 
     def finish_runs(self, ended: Sequence[tuple[RunEnded, RunStarted]]) -> None:

@@ -42,6 +42,8 @@ __all__ = [
     "versions_by_id",
 ]
 
+_STANDING = (t.LocationState.PRESENT, t.LocationState.SUPERSEDED)
+
 
 def version(connection: Connection, owner: Owner, uid: str) -> Version | None:
     """Return the version with this uid."""
@@ -103,7 +105,8 @@ def keys(
     query = (
         select(t.artifact.c.key_text)
         .join(t.artifact_head, t.artifact_head.c.artifact_id == t.artifact.c.id)
-        .where(t.artifact_head.c.version_id.is_not(None), *matches(wanted, constraints))
+        .join(t.location, t.location.c.version_id == t.artifact_head.c.version_id)
+        .where(t.location.c.state.in_(_STANDING), *matches(wanted, constraints))
     )
     found = (json.loads(text) for text in connection.execute(query).scalars())
     return sorted(found, key=key_order)
@@ -269,7 +272,9 @@ def _versions() -> Select[Any]:
 
 
 def _heads() -> Select[Any]:
-    return _versions().join(t.artifact_head, t.artifact_head.c.version_id == t.version.c.id)
+    """Select current versions, but for those whose bytes are known to be gone."""
+    joined = _versions().join(t.artifact_head, t.artifact_head.c.version_id == t.version.c.id)
+    return joined.where(t.location.c.state.in_(_STANDING))
 
 
 def _newest_first(query: Select[Any]) -> Select[Any]:
@@ -298,6 +303,7 @@ def version_of(row: Row[Any], owner: Owner) -> Version:
         uri=row.uri,
         pin=Pin(size_bytes=row.pin_size, etag=row.pin_etag, version_id=row.pin_version),
         is_present=row.state == t.LocationState.PRESENT,
+        state=str(row.state),
         media_type=row.media_type,
         row_count=row.row_count,
         schema_fingerprint=row.schema_fingerprint,

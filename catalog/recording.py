@@ -63,7 +63,11 @@ class Recorder:
         versions = _versions(record)
         # Another thread may clear what we remember at any moment.
         found = {uid: self._known.get(uid) for uid in versions}
-        known = {uid: number for uid, number in found.items() if number is not None}
+        # What the run made may have been taken for another sighting, before it was known as made.
+        made = {one.version.ref.version for one in record.outputs if one.mode == "created"}
+        known = {
+            uid: number for uid, number in found.items() if number is not None and uid not in made
+        }
         missing = [version for uid, version in versions.items() if uid not in known]
         learned = [version for version in versions.values() if version.is_learned]
         types = self._identities.types({version.ref.type for version in missing})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lookup
+from rootcellar.catalog.aliases import aliased_uid
 from rootcellar.catalog.values import ArtifactLike, Version
 from rootcellar.schemas.errors import NotInCatalog
 from rootcellar.schemas.ref import Ref
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Subject", "resolve"]
 
 Subject = str | Version | Ref | Mapping[str, Any] | ArtifactLike
-"""What lineage can be asked of: a version, its uid, a ref, an artifact, or a logical URI.
+"""What lineage can be asked of: a version, its uid or alias, a ref, an artifact, or a URI.
 
 A mapping is a ref as tasks return it.
 """
@@ -60,6 +61,9 @@ def _of_uid(
         raise NotInCatalog(
             "this version is not recorded here", name, uri, "Open the catalog that its run wrote to"
         )
+    aliased = aliased_uid(connection, uid)
+    if aliased is not None:
+        return _of_uid(connection, owner, aliased)
     if lookup.type_id(connection, uid) is not None:
         remedy = f"It is an artifact type: see Catalog.versions({uid!r})"
     else:

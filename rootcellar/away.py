@@ -56,6 +56,7 @@ class RunsCatalog(Catalog):
 
     def __init__(self, url: str, spool: Spool | None) -> None:
         super().__init__(url)
+        self._url = url
         self._spool = spool
         self._replayer = Replayer(spool, self.enter_waiting) if spool is not None else None
         self._away: CatalogError | None = None
@@ -112,6 +113,10 @@ class RunsCatalog(Catalog):
         begun = time.monotonic()
         try:
             enter(super(), run)
+        except Refused:
+            # Of a database that was restored, this process may remember rows that are not there.
+            with Catalog(self._url) as fresh:
+                enter(fresh, run)
         except CatalogError as error:
             self._notice(error, begun)
             raise

@@ -133,6 +133,14 @@ class Spool:
                 reasons[name] = ""
         return reasons
 
+    def take_back(self) -> int:
+        """Let what was rejected wait again; return how many records."""
+        names = self._names(self.reject_folder)
+        for name in names:
+            (self.reject_folder / name).replace(self.folder / name)
+            (self.reject_folder / (name + _REASON)).unlink(missing_ok=True)
+        return len(names)
+
     def replay(self, enter: Callable[[WaitingRun], object]) -> Replayed:
         """Enter all records, the oldest first, and remove each after it was entered.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.answers.difference import Change, Difference, How, Topic
+from rootcellar.catalog.answers.plain import is_redacted, plain_arguments
 from rootcellar.catalog.drawing.arrow import canonical_json
 
 if TYPE_CHECKING:
@@ -148,7 +149,9 @@ def _by_argument(reads: Sequence[Read]) -> dict[str, list[Version | None]]:
 
 
 def _code(before: Made, after: Made) -> Compared:
-    changes = _plain(Topic.CODE, before.run.task, after.run.task, "task").changes
+    tasks = before.run.task, after.run.task
+    # A run of which only the end is recorded has none.
+    changes = _plain(Topic.CODE, *tasks, "task").changes if all(tasks) else ()
     old, new = before.run.code, after.run.code
     if old is None or new is None:
         return Compared(Topic.CODE, changes, is_known=False)
@@ -165,15 +168,15 @@ def _code(before: Made, after: Made) -> Compared:
 
 
 def _arguments(before: Made, after: Made) -> Compared:
-    """Compare what is no file: files are inputs."""
+    """Compare what is no file: files are inputs. Secrets are known by the digest of all, if any."""
     staged = before.staged | after.staged
-    old, new = (
-        {name: value for name, value in made.run.arguments.items() if name not in staged}
-        for made in (before, after)
-    )
+    old, new = (plain_arguments(made.run.arguments, staged) for made in (before, after))
     changes = tuple(_tree("", old, new))
     digests = before.run.arguments_digest, after.run.arguments_digest
-    if not changes and None not in digests and digests[0] != digests[1]:
+    if None in digests:
+        is_known = not (is_redacted(old) or is_redacted(new))
+        return Compared(Topic.ARGUMENTS, changes, is_known=is_known)
+    if not changes and digests[0] != digests[1]:
         changes = (Change(Topic.ARGUMENTS, "", None, None, How.HIDDEN),)
     return Compared(Topic.ARGUMENTS, changes)
 

@@ -11,12 +11,13 @@ from sqlalchemy import func, select, true
 
 from rootcellar.catalog import lookup
 from rootcellar.catalog import tables as t
+from rootcellar.catalog.answers.plain import is_redacted, plain_arguments
 from rootcellar.catalog.canonical import digest_of
 from rootcellar.catalog.drawing.table import Column, Table
 from rootcellar.catalog.upserts import chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -187,12 +188,15 @@ def _unequal(made: Sequence[_Production]) -> Iterator[tuple[_Production, _Produc
             yield first, second
 
 
-def _plain(row: Row[Any], staged: set[str]) -> tuple[str, str]:
-    """Return what stands for the arguments that are no files."""
-    plain: Mapping[str, Any] = {
-        name: value for name, value in row.arguments.items() if name not in staged
-    }
-    return str(digest_of(plain)), row.arguments_digest or ""
+def _plain(row: Row[Any], staged: set[str]) -> tuple[Any, ...]:
+    """Return what stands for the arguments that are no files.
+
+    Where a secret is among them and no digest tells of it, nothing is known to be equal.
+    """
+    plain = plain_arguments(row.arguments, staged)
+    if row.arguments_digest is None and is_redacted(plain):
+        return ("unknown", row.id)
+    return str(digest_of(plain)), row.arguments_digest
 
 
 def _reads(connection: Connection, run_ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:

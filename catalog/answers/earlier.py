@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import or_, select
 
-from rootcellar.catalog import lookup, names
+from rootcellar.catalog import lookup
 from rootcellar.catalog import tables as t
+from rootcellar.catalog.answers.moments import moment_of
 from rootcellar.catalog.resolving import Subject, resolve
 from rootcellar.catalog.wording import minute
 from rootcellar.schemas.errors import NotInCatalog
@@ -19,18 +20,23 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.values import Owner, Version
 
-__all__ = ["Than", "other_version"]
+__all__ = ["Than", "is_time", "other_version"]
 
 Than = Subject | date | timedelta | None
 """What names the version to compare with.
 
-None: the last one before with other content. A span or a time: the one that was current then.
-Anything else: as a subject.
+None: the last one before with other content. A span or a time, as a `Moment`: the one that was
+current then. Anything else: as a subject.
 """
 
-_SPAN = re.compile(r"(\d{1,9})\s*(s|min|m|h|d|w)")
+_SPAN = re.compile(r"(\d{1,5})\s*(s|min|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
+
+
+def is_time(text: str) -> bool:
+    """Tell whether a text is written as a span or a time, not as the name of a version."""
+    return bool(_SPAN.fullmatch(text.strip()) or _DATE.fullmatch(text))
 
 
 def other_version(connection: Connection, owner: Owner, x: Version, than: Than) -> Version:
@@ -38,7 +44,7 @@ def other_version(connection: Connection, owner: Owner, x: Version, than: Than) 
 
     Raises:
         NotInCatalog: There is none.
-        CatalogError: A time has no time zone.
+        CatalogError: A time has no time zone, or a text is no time.
     """
     if than is None:
         return _before(connection, owner, x)
@@ -49,24 +55,12 @@ def other_version(connection: Connection, owner: Owner, x: Version, than: Than) 
 
 
 def _moment(than: Than) -> datetime | None:
-    """Return the time that is meant; None if `than` names no time.
-
-    A day begins at midnight here, as for `rootcellar runs --since`.
-    """
+    """Return the time that is meant; None if `than` names no time."""
     if isinstance(than, str):
         if span := _SPAN.fullmatch(than.strip()):
-            return names.moment(timedelta(**{_UNITS[span[2]]: int(span[1])}))
-        if not _DATE.fullmatch(than):
-            return None
-        try:
-            return datetime.fromisoformat(than).astimezone()
-        except ValueError as error:
-            raise NotInCatalog(
-                f"{than!r} is no time", remedy="Write it as 7d, 2026-01-31 or 2026-01-31T12:00Z"
-            ) from error
-    if isinstance(than, datetime | timedelta):
-        return names.moment(than)
-    return datetime.combine(than, time()).astimezone() if isinstance(than, date) else None
+            return moment_of(timedelta(**{_UNITS[span[2]]: int(span[1])}))
+        return moment_of(than) if _DATE.fullmatch(than) else None
+    return moment_of(than) if isinstance(than, date | timedelta) else None
 
 
 def _at(connection: Connection, owner: Owner, x: Version, moment: datetime) -> Version:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from rootcellar.catalog import tables as t
+from rootcellar.catalog.canonical import short_digest
 from rootcellar.catalog.exchange.reading import (
     orphans_after,
     run_marks,
@@ -188,6 +189,15 @@ class _Replay:
                 self._recorder.finish_run(run.end)
         if whole:
             self._recorder.finish_runs(whole)
+        self._adopt([run.end for run in runs if run.end is not None])
+
+    def _adopt(self, ended: Sequence[RunEnded]) -> None:
+        """Make runs the producers of what was taken for foreign bytes here: they came later."""
+        places = sorted({short_digest(one.version.ref.uri) for end in ended for one in end.outputs})
+        seen = self._database.read(lambda connection: _seen(connection, places))
+        for end in ended:
+            if any(short_digest(one.version.ref.uri) in seen for one in end.outputs):
+                self._recorder.adopt(end)
 
 
 def _marks(database: Database) -> Iterator[list[RunMark]]:
@@ -224,6 +234,19 @@ def _orphans(source: Side) -> Iterator[list[VersionRecord]]:
     ):
         yield list(found.values())
         last = max(found)
+
+
+def _seen(connection: Connection, places: Sequence[bytes]) -> set[bytes]:
+    """Return those of these places where something stands that no run made."""
+    found: set[bytes] = set()
+    for some in chunks(places):
+        query = (
+            select(t.location.c.uri_digest)
+            .join(t.version, t.version.c.id == t.location.c.version_id)
+            .where(t.location.c.uri_digest.in_(some), t.version.c.run_id.is_(None))
+        )
+        found.update(bytes(place) for place in connection.execute(query).scalars())
+    return found
 
 
 def _digests(connection: Connection, uids: Sequence[str]) -> dict[str, Digest]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import func, select
@@ -118,6 +118,8 @@ def whole_runs(connection: Connection, owner: Owner, row_ids: Sequence[int]) -> 
     ids = {row.version_id for rows in (*read.values(), *made.values()) for row in rows} - {None}
     found = versions_by_id(connection, owner, sorted(ids))
     versions = {row_id: version_record(version) for row_id, version in found.items()}
+    for row_id in _adopted(connection, sorted(ids)):
+        versions[row_id] = replace(versions[row_id], origin="observed")
     return [
         WholeRun(
             start=_start(runs[row_id]),
@@ -151,6 +153,25 @@ def version_record(version: Version) -> VersionRecord:
     # Whether it is learned is for the other side to say.
     names = [one.name for one in fields(VersionRecord) if one.name != "is_learned"]
     return VersionRecord(**{name: getattr(version, name) for name in names})
+
+
+def _adopted(connection: Connection, ids: Sequence[int]) -> Sequence[int]:
+    """Return those of these versions that were seen, and known only later to be of a run.
+
+    Elsewhere they are sightings again: of what that run made, if it is there, or else of foreign
+    bytes until it is.
+    """
+    found: list[int] = []
+    for some in chunks(ids):
+        made = select(t.run_output.c.version_id).where(
+            t.run_output.c.run_id == t.version.c.run_id,
+            t.run_output.c.version_id == t.version.c.id,
+        )
+        query = select(t.version.c.id).where(
+            t.version.c.id.in_(some), t.version.c.run_id.is_not(None), ~made.exists()
+        )
+        found += connection.execute(query).scalars()
+    return found
 
 
 def _start(run: Run) -> RunStarted | None:

@@ -82,15 +82,18 @@ def upgrade(ctx: click.Context) -> None:
 
 
 @catalog.command("replay")
+@click.option("--rejected", is_flag=True, help="Try again what was rejected, too.")
 @common_options
 @click.pass_context
-def replay(ctx: click.Context) -> None:
+def replay(ctx: click.Context, *, rejected: bool) -> None:
     """Enter the records that wait on this host. Ends with 1 if some still wait, or were rejected.
 
     Processes that stage files do so by themselves. Entering a record twice changes nothing.
     """
     project = Project(ctx)
     spool = Spool(project.settings.spool_folder)
+    if rejected:
+        spool.take_back()
     done = spool.replay(lambda run: enter(project.catalog, run))
     if project.is_json:
         print_json(asdict(done))

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rootcellar.catalog.answers.causes import CauseKind
+from rootcellar.catalog.answers.difference import Topic
+from rootcellar.catalog.answers.earlier import is_time
 from rootcellar.catalog.values import Run
 from rootcellar.cli.documents import version_document
+from rootcellar.cli.listing import read_since
 from rootcellar.cli.options import common_options, print_json
 from rootcellar.cli.project import Project
 from rootcellar.cli.subject import find, find_version
@@ -16,6 +20,7 @@ from rootcellar.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from rootcellar.catalog.answers.causes import Cause, Why
     from rootcellar.catalog.answers.difference import Change, Difference
@@ -23,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_TIME = re.compile(r"\d{1,9}\s*(s|min|m|h|d|w)|\d{4}-\d{2}-\d{2}(?:[T ].*)?")
+_LINE = re.compile(r"( *)([A-Za-z]*)( +)(.*)")
+_KINDS = {*CauseKind, *Topic}
+_OPEN = ("  (", "  not examined", "  …")
 _CAUSE_STYLES = {
     "code": "magenta",
     "arguments": "cyan",
@@ -33,9 +40,18 @@ _CAUSE_STYLES = {
     "nondeterminism": "red",
 }
 
+
+def _read_than(
+    ctx: click.Context, parameter: click.Parameter, text: str | None
+) -> datetime | str | None:
+    """Read a span or a time as `runs --since` does; anything else names a version."""
+    return text if text is None or not is_time(text) else read_since(ctx, parameter, text)
+
+
 _than = click.option(
     "--than",
     metavar="WHEN|VERSION",
+    callback=_read_than,
     help="Compare with the version that was current then (7d, 2026-01-31), or with this one by "
     "its uid. Without it: the last one before with other content.",
 )
@@ -46,7 +62,7 @@ _than = click.option(
 @_than
 @common_options
 @click.pass_context
-def diff(ctx: click.Context, words: tuple[str, ...], *, than: str | None) -> None:
+def diff(ctx: click.Context, words: tuple[str, ...], *, than: datetime | str | None) -> None:
     """Show how two versions, or two runs, differ.
 
     X and Y are each a type with its key, a logical URI, or the uid of a version or a run; as in
@@ -67,7 +83,7 @@ def diff(ctx: click.Context, words: tuple[str, ...], *, than: str | None) -> Non
     if project.is_json:
         print_json({"diff": _difference(difference)})
     else:
-        _print_lines(str(difference))
+        _print_tree(str(difference))
 
 
 @click.command("why")
@@ -82,7 +98,9 @@ def diff(ctx: click.Context, words: tuple[str, ...], *, than: str | None) -> Non
 )
 @common_options
 @click.pass_context
-def why(ctx: click.Context, words: tuple[str, ...], *, than: str | None, max_nodes: int) -> None:
+def why(
+    ctx: click.Context, words: tuple[str, ...], *, than: datetime | str | None, max_nodes: int
+) -> None:
     """Show why a version differs from an earlier one.
 
     Inputs that differ are compared in their turn, down to root causes. X is a type with its key, a
@@ -94,7 +112,7 @@ def why(ctx: click.Context, words: tuple[str, ...], *, than: str | None, max_nod
     if project.is_json:
         print_json({"why": _why(answer)})
     else:
-        _print_why(answer)
+        _print_tree(str(answer))
 
 
 def _subjects(words: Sequence[str]) -> list[list[str]]:
@@ -107,41 +125,33 @@ def _subjects(words: Sequence[str]) -> list[list[str]]:
     return subjects
 
 
-def _named(project: Project, than: str | None) -> Any:
-    """Return what `--than` means: a time as it is, anything else as the version."""
-    if than is None or _TIME.fullmatch(than):
-        return than
-    return find_version(project, [than])
+def _named(project: Project, than: datetime | str | None) -> Any:
+    """Return what `--than` means: a time as it is, a text as the version of that uid."""
+    return find_version(project, [than]) if isinstance(than, str) else than
 
 
-def _earlier(project: Project, found: Version | Run, than: str | None) -> Version:
+def _earlier(project: Project, found: Version | Run, than: datetime | str | None) -> Version:
     if isinstance(found, Run):
         raise click.UsageError("A run is compared with another run. Name both.")
     return project.catalog.earlier(found, _named(project, than))
 
 
-def _print_lines(text: str) -> None:
+def _print_tree(text: str) -> None:
+    """Print a heading, lines that begin with a kind or topic, and what the answer leaves open."""
     terminal = Terminal()
     heading, *lines = text.splitlines()
-    terminal.line((heading, "bold"))
+    terminal.wrapped([], heading, style="bold")
     for line in lines:
-        terminal.cut_line((line, "dim" if line.startswith("  (") else ""))
-
-
-def _print_why(answer: Why) -> None:
-    """Print the text form, each kind of cause in its colour."""
-    terminal = Terminal()
-    heading, *lines = str(answer).splitlines()
-    terminal.line((heading, "bold"))
-    for line in lines:
-        word = line.split()[0]
-        style = _CAUSE_STYLES.get(word.lower(), "")
-        if not style or not word.isupper():
-            terminal.cut_line((line, "dim"))
+        parts = _LINE.fullmatch(line)
+        if parts is None or line.startswith(_OPEN):
+            terminal.wrapped([("  ", "")], line.strip(), style="dim")
             continue
-        indent = len(line) - len(line.lstrip())
-        end = indent + len(word)
-        terminal.cut_line((line[:indent], ""), (line[indent:end], style), (line[end:], ""))
+        indent, word, gap, told = parts.groups()
+        if word.lower() in _KINDS:
+            style = _CAUSE_STYLES.get(word.lower(), "dim")
+            terminal.wrapped([(indent, ""), (word, style), (gap, "")], told)
+        else:
+            terminal.wrapped([(indent, "")], f"{word}{gap}{told}")
 
 
 def _difference(difference: Difference) -> dict[str, Any]:

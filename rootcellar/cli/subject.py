@@ -110,7 +110,7 @@ def key_of(found: TypeName, words: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def find(project: Project, words: Sequence[str]) -> Version | Run:
-    """Return the version or run that is meant: by type and key, uid, end of a uid, or URI.
+    """Return the version or run that is meant: by type and key, uid, its end, alias, or URI.
 
     Raises:
         NotInCatalog: It is not recorded.
@@ -123,10 +123,19 @@ def find(project: Project, words: Sequence[str]) -> Version | Run:
     try:
         return catalog.find(artifact_of(project, words))
     except NotInCatalog:
-        by_end = _by_end(catalog, words[0]) if len(words) == 1 else None
-        if by_end is None:
+        if len(words) > 1:
             raise
-        return by_end
+        named = _by_end(catalog, words[0]) or _by_alias(catalog, words[0])
+        if named is None:
+            raise
+        return named
+
+
+def _by_alias(catalog: Catalog, word: str) -> Version | None:
+    try:
+        return catalog.aliased(word)
+    except NotInCatalog:
+        return None
 
 
 def find_version(project: Project, words: Sequence[str]) -> Version:

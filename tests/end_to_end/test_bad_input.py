@@ -213,14 +213,14 @@ def test_store_without_permission(eager):
 
 
 def test_catalog_of_a_newer_version(eager):
-    """A catalog that a newer rootcellar wrote is left untouched, and the error says so."""
+    """Where runs shall not go on without one, the error says that a newer rootcellar wrote it."""
     import sqlite3
 
     eager.prepare()
     with sqlite3.connect(eager.folder / "catalog.sqlite") as rows:
         rows.execute(f"UPDATE {REVISION_TABLE} SET version_num = '9999'")
     rows.close()
-    error = eager.failing()
+    error = eager.failing(catalog_away="fail")
 
     assert isinstance(error, CatalogTooNew)
     assert error.remedy

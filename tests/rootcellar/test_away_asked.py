@@ -10,6 +10,7 @@ from test_starts import a_start, its_end
 from rootcellar import away as module
 from rootcellar.away import RunsCatalog
 from rootcellar.catalog.catalog import Catalog
+from rootcellar.run_text import WaitingRun
 from rootcellar.schemas.errors import CatalogUnavailable
 from rootcellar.spool import Spool
 
@@ -76,3 +77,38 @@ def test_threads_wait_for_one_that_asks(runs_catalog, monkeypatch):
 
     assert 1 == len(asked)
     assert 11 == len(spool.waiting())
+
+
+def test_a_database_that_was_restored_rejects_nothing(runs_catalog):
+    """What a process remembers of rows that are gone is no fault of a record."""
+    catalog, spool = runs_catalog
+    first, second = a_start(), a_start()
+    catalog.finish_run(its_end(first), first)
+    with catalog._database.by_hand() as connection:
+        for table in ("run", "task", "code", "environment"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")  # our own names
+    catalog.finish_run(its_end(second), second)
+    waited = len(spool.waiting())
+    done = spool.replay(catalog.enter_waiting)
+
+    assert (1, 1, 0) == (waited, done.entered, done.rejected)
+    assert "succeeded" == catalog.run(second.uid).state
+
+
+def test_a_catalog_that_leaves_while_a_record_is_entered_loses_none(runs_catalog, monkeypatch):
+    """Between the question whether it is there and the answer to the record."""
+    catalog, spool = runs_catalog
+    start = a_start()
+    spool.keep(WaitingRun(start, its_end(start)))
+    catalog.types()
+
+    def cut(*_):
+        raise CatalogUnavailable("cut")
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(catalog._recorder, "finish_run", cut)
+        done = spool.replay(catalog.enter_waiting)
+
+    assert (0, 1, "cut") == (done.entered, done.left, done.problem)
+    assert 1 == spool.replay(catalog.enter_waiting).entered
+    assert "succeeded" == catalog.run(start.uid).state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 import tempfile
@@ -43,6 +44,14 @@ VALUES = {
     "field names": {"a\0\udc80": 1, 2: 3, None: 4},
     "nobody's": object(),
 }
+
+
+@pytest.fixture(autouse=True)
+def _unlogged():
+    """What is captured of a test is sent between its processes, which half a character breaks."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="module")

@@ -150,6 +150,24 @@ def test_any_order_twice_is_as_good_as_direct_writes(history, data):
             assert rows == len(replayed.versions())
 
 
+def test_every_order_of_a_chain_is_the_same(tmp_path):
+    """A producer, readers by key and by ref, and what these make, in all orders there are."""
+    world = World()
+    world.run([], 0, fails=False)
+    world.run([("key", 0)], 1, fails=False)
+    world.run([("ref", 0), ("key", 0)], None, fails=False)
+    world.run([("key", 1), ("ref", 1)], None, fails=False)
+    seen = []
+    for number, order in enumerate(itertools.permutations(world.runs)):
+        with Catalog(f"sqlite:///{tmp_path}/{number}.sqlite") as catalog:
+            for run in order:
+                enter(catalog, run)
+            seen.append(shown(catalog))
+
+    assert [seen[0]] * len(seen) == seen
+    assert all(made_by is not None for *_, made_by in seen[0][2])
+
+
 @pytest.fixture
 def spool(tmp_path):
     return Spool(tmp_path / "spool")

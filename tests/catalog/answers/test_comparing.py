@@ -130,6 +130,27 @@ def test_a_secret_that_differs_is_seen_by_its_digest(lab_file):
     assert "a value that is a secret, or too long to be recorded" == str(changes[0])
 
 
+def test_a_secret_without_a_digest_is_not_called_equal(lab_file):
+    """Of what was redacted only the place is known."""
+    difference = runs(lab_file, {"login": {"token": "***"}}, {"login": {"token": "***"}})
+
+    assert () == difference.changes
+    assert Topic.ARGUMENTS in difference.unknown
+
+
+def test_a_run_known_only_by_its_end_has_no_other_task(lab_file):
+    """What is not recorded yet is unknown, and no change of code."""
+    lab = lab_file
+    whole = lab.run("fit", [], [])
+    stub = lab.records.ended(lab.records.started().uid)
+    lab.catalog.finish_run(stub)
+
+    difference = lab.catalog.diff(whole, stub.uid)
+
+    assert () == difference.of(Topic.CODE)
+    assert Topic.CODE in difference.unknown
+
+
 def test_runs_differ_in_what_went_in_and_came_out(lab):
     """By values or by uids; an output is matched by its argument."""
     seen = lab.version("weather", "sun", origin="observed")

@@ -63,6 +63,7 @@ def test_what_is_rejected_is_told(call, ask, spool):
     """With its name and the reason, and the exit code says so once."""
     spool.keep(a_run())
     (path,) = spool.folder.glob("*.json")
+    whole = path.read_text()
     path.write_text("{half a record")
     done = call("catalog", "replay")
     again = call("catalog", "replay")
@@ -73,6 +74,22 @@ def test_what_is_rejected_is_told(call, ask, spool):
     assert path.name == rejected["name"]
     assert "Error" in rejected["reason"]
     assert "rejected" in call("catalog", "spool").stdout
+    (path.parent / "rejected" / path.name).write_text(whole)
+    assert (1, 0) == (_rejected(call), call("catalog", "replay", "--rejected").exit_code)
+    assert 0 == _rejected(call)
+
+
+def _rejected(call):
+    return len(json.loads(call("catalog", "spool", "--json").stdout)["rejected"])
+
+
+def test_doctor_calls_what_is_rejected_a_problem(call, spool):
+    """Somebody has to look at it."""
+    spool.keep(a_run())
+    (path,) = spool.folder.glob("*.json")
+    path.write_text("7")
+    call("catalog", "replay")
+
     assert {"rejected": "problem"}.items() <= {
         one["name"]: one["state"] for one in _checks(call)
     }.items()

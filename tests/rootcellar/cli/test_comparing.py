@@ -65,6 +65,7 @@ def test_than_takes_a_version_or_a_time(ask, refuse, again: Path) -> None:
     error = refuse("why", *FIRST, "--than", "7d")
     assert (error["kind"], error["exit_code"]) == ("NotInCatalog", 1)
     assert "no version of it was recorded by" in error["problem"]
+    assert refuse("why", *FIRST, "--than", "2026-13-01")["exit_code"] == 2
 
 
 def test_diff_of_a_version_and_the_one_before(call, ask, again: Path) -> None:

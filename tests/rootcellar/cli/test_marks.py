@@ -1,0 +1,59 @@
+"""`rootcellar tag` and `alias`: what people write on versions."""
+
+from __future__ import annotations
+
+import pytest
+
+X = ("generation", "station=3", "tilt=30")
+
+
+@pytest.fixture
+def uid(filled, ask):
+    """The current version of `X`."""
+    return ask("show", *X)["version"]["version"]
+
+
+def test_a_tag_is_written_shown_and_removed(uid, call, ask):
+    """The exit code says if there was nothing to remove."""
+    assert "no tags" in call("tag", *X).stdout
+    written = ask("tag", *X, "--set", "status=approved", "--set", "seen")
+    shown = call("tag", *X).stdout
+    removed = call("tag", *X, "--remove", "status")
+    again = call("tag", *X, "--remove", "status")
+
+    assert uid == written["version"]
+    assert {"status": "approved", "seen": ""} == {
+        one["key"]: one["value"] for one in written["tags"]
+    }
+    assert "approved" in shown
+    assert (0, 1) == (removed.exit_code, again.exit_code)
+    assert ["seen"] == [one["key"] for one in ask("tag", *X)["tags"]]
+
+
+def test_an_alias_stands_for_a_version_in_commands(uid, call, ask):
+    """Until it is taken back; then it is a mistake with a remedy."""
+    assert "no aliases" in call("alias").stdout
+    assert 0 == call("alias", "fig3", *X).exit_code
+    listed = ask("alias")["aliases"]
+    shown = ask("show", "fig3")["version"]["version"]
+    tagged = ask("tag", "fig3", "--set", "a=b")["version"]
+    table = call("alias").stdout
+    assert 0 == call("alias", "fig3", "--remove").exit_code
+
+    assert [("fig3", uid)] == [(one["name"], one["version"]["version"]) for one in listed]
+    assert (uid, uid) == (shown, tagged)
+    assert uid[-8:] in table
+    assert [None, uid] == [
+        one["version"] and one["version"]["version"] for one in ask("alias", "fig3")["aliases"]
+    ]
+    assert 1 == call("show", "fig3").exit_code
+    assert 1 == call("alias", "fig3", "--remove").exit_code
+    assert 2 == call("alias", "--remove").exit_code
+
+
+def test_a_name_that_could_be_something_else_is_refused(uid, call):
+    """With a remedy."""
+    done = call("alias", "raw://x", *X)
+
+    assert 1 == done.exit_code
+    assert "cannot be an alias" in done.stderr
