@@ -38,6 +38,14 @@ class Edge(NamedTuple):
     argument: str
 
 
+class _Found(NamedTuple):
+    """A version that is reached, the run that made it, and its distance if that is known."""
+
+    version_id: int
+    run_id: int | None
+    depth: int
+
+
 @dataclass(frozen=True, slots=True)
 class Walk:
     """The versions that were found, by row id.
@@ -77,13 +85,17 @@ def walk(
         max_depth: Leave out what is more steps away; None for no limit.
     """
     # One more than the start and what may be shown, to see whether there is more.
-    rows = _reached(connection, start, direction=direction, limit=max_nodes + 2)
+    near = _near(connection, start, max_nodes + 2) if direction == "downstream" else None
+    rows = near or _reached(connection, start, direction=direction, limit=max_nodes + 2)
     is_cut = len(rows) > max_nodes + 1
     del rows[max_nodes + 1 :]
-    found = {start, *(row_id for row_id, _ in rows)}
-    made_by = {row_id: run_id for row_id, run_id in rows if run_id is not None}
-    readings = _readings(connection, made_by, found)
-    depths = _depths(start, made_by, readings, direction=direction)
+    found = {one.version_id for one in rows} | {start}
+    made_by = {one.version_id: one.run_id for one in rows if one.run_id is not None}
+    if near and not is_drawn:
+        readings, depths = [], {one.version_id: one.depth for one in near}
+    else:
+        readings = _readings(connection, made_by, found)
+        depths = _depths(start, made_by, readings, direction=direction)
     kept = {
         row_id: depth for row_id, depth in depths.items() if max_depth is None or depth <= max_depth
     }
@@ -102,29 +114,27 @@ def walk(
 
 def _reached(
     connection: Connection, start: int, *, direction: Direction, limit: int
-) -> list[tuple[int, int | None]]:
-    """Return the ids of versions and of the runs that made them."""
-    if direction == "downstream":
-        near = _near(connection, start, limit)
-        if near is not None:
-            return near
+) -> list[_Found]:
+    """Return versions in any order; their depths are not known."""
     first = select(version.c.id, version.c.run_id).where(version.c.id == start)
     reached = first.cte("reached", recursive=True)
     step = _step_up(reached) if direction == "upstream" else _step_down(reached)
     reached = reached.union(step)
     query = select(reached.c.id, reached.c.run_id).limit(limit)
-    return [(row_id, run_id) for row_id, run_id in connection.execute(query).all()]
+    return [_Found(row_id, run_id, 0) for row_id, run_id in connection.execute(query).all()]
 
 
-def _near(connection: Connection, start: int, limit: int) -> list[tuple[int, int | None]] | None:
+def _near(connection: Connection, start: int, limit: int) -> list[_Found] | None:
     """Return what is found downstream within a few steps; None if that is neither all nor enough.
+
+    The start is the first, without the run that made it.
 
     The recursive query looks at all readers of a version before it gives the first of them. What
     nearly every run reads has millions, of which a step by itself reads no more than are wanted.
     """
-    found: dict[int, int | None] = {start: None}
+    found = {start: _Found(start, None, 0)}
     level = [start]
-    for _ in range(_STEPS):
+    for depth in range(1, _STEPS + 1):
         most = limit * min(len(level), _OFTEN)
         query = (
             select(version.c.id, version.c.run_id)
@@ -133,10 +143,12 @@ def _near(connection: Connection, start: int, limit: int) -> list[tuple[int, int
             .limit(most)
         )
         rows = connection.execute(query).all()
-        fresh = {row_id: run_id for row_id, run_id in rows if row_id not in found}
+        fresh = {
+            row_id: _Found(row_id, run_id, depth) for row_id, run_id in rows if row_id not in found
+        }
         found.update(fresh)
         if not fresh or len(found) >= limit:
-            return list(found.items())[:limit]
+            return list(found.values())[:limit]
         if len(rows) == most:
             return None
         level = list(fresh)
