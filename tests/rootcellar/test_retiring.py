@@ -283,6 +283,19 @@ def test_what_somebody_else_removed_is_recorded_as_missing(cat, write):
     assert (old.version, "missing") == (cat.deleted()[0].uid, cat.deleted()[0].state)
 
 
+def test_a_look_that_finds_nothing_is_recorded(cat, write):
+    """The artifact is a miss from then on, until it is made again."""
+    (ref,) = write(Plain(n=1), "text")
+    address = current_runtime().stores.store_for(ref.uri)
+    address.store.discard(address.key)
+
+    assert ("gone",) == cat.locations(ref, verify=True).column("found")
+    assert [(ref.version, "missing")] == [(one.uid, one.state) for one in cat.deleted()]
+    assert 0 == len(cat.heads("plain"))
+    write(Plain(n=1), "text")
+    assert ["present"] == [one.state for one in cat.heads("plain")]
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_in_the_middle_it_can_be_repeated(cat, write, monkeypatch, when):
     """Nothing is marked deleted that is there; nothing that is gone stays unmarked."""
