@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.drawing import notation, svg
 from rootcellar.catalog.drawing.nodes import GraphEdge, GraphNode
+from rootcellar.schemas.errors import CatalogError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from rootcellar.catalog.drawing.widget import GraphWidget
+
 __all__ = ["FOLD_ABOVE", "Graph", "GraphEdge", "GraphNode"]
 
-FOLD_ABOVE = 80
+FOLD_ABOVE = 150
 """Nodes above which a drawing folds groups: more than a person can read."""
 
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Lineage</title>
+<meta name="color-scheme" content="light dark"></head>
+<body style="margin:16px">
+{drawing}
+</body>
+</html>
+"""
 _WORST_FIRST = ("failed", "lost", "missing", "stale", "changed", "retried", "running")
 
 
@@ -82,6 +94,52 @@ class Graph:
         downstream. Every node's own branch is shown once.
         """
         return notation.text(self._shown(fold_above))
+
+    def to_html(self, *, fold_above: int = FOLD_ABOVE) -> str:
+        """Return the drawing as a page of its own, to be kept or sent."""
+        return _PAGE.format(drawing=self.to_svg(fold_above=fold_above))
+
+    def to_networkx(self) -> Any:
+        """Return the whole graph, never folded, as a `networkx.MultiDiGraph`.
+
+        Nodes are ids, with what a `GraphNode` has as attributes; edges have a `label`. The note is
+        the graph's.
+
+        Raises:
+            CatalogError: networkx is not installed.
+        """
+        try:
+            import networkx as nx  # noqa: PLC0415  optional
+        except ImportError as error:
+            raise CatalogError("to_networkx() needs networkx", remedy="Install networkx") from error
+        graph = nx.MultiDiGraph(note=self.note)
+        for node in self.nodes:
+            facts = asdict(node)
+            graph.add_node(facts.pop("id"), **facts)
+        known = {node.id for node in self.nodes}
+        graph.add_edges_from(
+            (edge.source, edge.target, {"label": edge.label})
+            for edge in self.edges
+            if edge.source in known and edge.target in known
+        )
+        return graph
+
+    def widget(self, *, fold_above: int = FOLD_ABOVE) -> GraphWidget:
+        """Return the drawing to be moved, zoomed and clicked, in JupyterLab, VS Code or marimo.
+
+        A click shows what is known of a node, and sets the widget's `selected` to its id: of a
+        version or a run its uid, which the catalog takes as an `x`.
+
+        Raises:
+            CatalogError: The extra `widget` is not installed.
+        """
+        try:
+            from rootcellar.catalog.drawing.widget import GraphWidget  # noqa: PLC0415  an extra
+        except ImportError as error:
+            raise CatalogError(
+                "the interactive view needs anywidget", remedy="Install rootcellar[widget]"
+            ) from error
+        return GraphWidget(self._shown(fold_above))
 
     def _shown(self, fold_above: int) -> Graph:
         if len(self.nodes) <= fold_above:

@@ -40,6 +40,7 @@ COMMANDS = {
     "import": Entry("importing", "Enter what lies in a store as artifacts, by their templates."),
     "runs": Entry("listing", "List runs, the last started first."),
     "lineage": Entry("tracing", "Show what a version was made from, or what became of it."),
+    "map": Entry("pictures", "Show which types are made from which, by which task."),
     "diff": Entry("comparing", "Show how two versions, or two runs, differ."),
     "why": Entry("comparing", "Show why a version differs from an earlier one."),
     "stale": Entry("depending", "List current versions whose inputs have changed since."),

