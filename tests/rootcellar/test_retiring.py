@@ -218,10 +218,10 @@ def test_the_age_counts(cat, write):
 def test_what_an_alias_stands_for_is_kept(cat, write):
     """Until the alias is taken back."""
     old, _ = write(Draft(n=1), "old", "new")
-    cat.alias(old, "as published")
+    cat.alias(old, "published")
 
     assert 0 == len(cat.retention(registry=registry))
-    cat.unalias("as published")
+    cat.unalias("published")
     assert 1 == len(cat.retention(registry=registry))
 
 
