@@ -71,6 +71,20 @@ def test_what_is_said_of_a_sighting_follows_it(catalog, laptop, records):
     assert 2 == len(catalog.alias_history("raw"))
 
 
+def test_an_alias_that_arrives_late_does_not_count(catalog, laptop, records):
+    """What was set earlier elsewhere is history, although its row comes last."""
+    made = [records.version("fit", {"n": n}, str(n)) for n in (1, 2)]
+    records.record(laptop, [], made)
+    laptop.push(catalog)
+    laptop.alias(made[0].ref.version, "fig3")
+    catalog.alias(made[1].ref.version, "fig3")
+    laptop.push(catalog)
+
+    assert made[1].ref.version == catalog.find("fig3").uid == catalog.aliased("fig3").uid
+    assert [made[1].ref.version] == [one.version.uid for one in catalog.aliases()]
+    assert [2, 1] == [one.version.key["n"] for one in catalog.alias_history("fig3")]
+
+
 def test_the_clock_may_go_back(catalog, records, monkeypatch):
     """An alias that is set later counts, also if the clock was set back in between."""
     made = [records.version("fit", {"n": n}, str(n)) for n in (1, 2)]
