@@ -45,7 +45,7 @@ lint: .venv/ready-check ## As check, without the docs
 docs: .venv/ready-check ## Build the docs into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: .venv-bench/ready .venv-awscli/ready ## Measure beside the peers; ONLY=download-2g,hit-one picks, QUICK=1 is small
+bench: .venv-bench/ready .venv-awscli/ready .venv-lineage/ready ## Measure beside the peers; ONLY=download-2g,hit-one picks, QUICK=1 is small
 	.venv-bench/bin/python -m benchmarks --only '$(ONLY)' $(if $(QUICK),--quick)
 
 format: .venv/ready-check ## Format the code and fix what ruff can fix
@@ -64,7 +64,7 @@ constraints: ## Pin anew everything that the package, its extras, tests and docs
 	mv .venv/pins constraints.txt && rm -rf .venv/fresh
 
 clean: ## Remove the environment and everything that was built
-	rm -rf .venv .venv-bench .venv-awscli build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-awscli .venv-lineage build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -f .coverage .coverage.*
 
 # What each target needs, and no more: the demo should not wait for the tests' tools.
@@ -107,4 +107,10 @@ clean: ## Remove the environment and everything that was built
 .venv-awscli/ready: benchmarks/requirements-awscli.txt
 	@$(PYTHON) -m venv .venv-awscli
 	@.venv-awscli/bin/python -m pip install -qq --requirement benchmarks/requirements-awscli.txt
+	@touch $@
+
+# Without them the figures of ours are had all the same: not every Python has ml-metadata.
+.venv-lineage/ready: benchmarks/requirements-lineage.txt
+	@$(PYTHON) -m venv .venv-lineage
+	@-.venv-lineage/bin/python -m pip install -qq --requirement benchmarks/requirements-lineage.txt
 	@touch $@

@@ -31,8 +31,16 @@ def call_fresh(
     *,
     limit_seconds: float,
     environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Any:
     """Return what `module:function` returns to these arguments, both as JSON.
+
+    Args:
+        function: Of a module that `python` can import.
+        arguments: By name.
+        limit_seconds: For the whole process.
+        environment: Variables besides this process's own.
+        python: Of the environment that the process runs in.
 
     Raises:
         FailedError: It raised, or the limit passed; nothing of its group is left in any case.
@@ -41,7 +49,7 @@ def call_fresh(
     with tempfile.TemporaryDirectory(prefix="rootcellar-bench-") as folder:
         result = Path(folder) / "result.json"
         with subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.child", function, str(result)],
+            [python, "-m", "benchmarks.child", function, str(result)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -46,6 +46,22 @@ GROUPS = {
         "folder-100k-publish",
         "folder-100k-manifest",
     ),
+    "Recording a run": (
+        "record-sqlite",
+        "record-postgres",
+        "record-postgres-trips",
+        "catalog-size",
+    ),
+    "A catalog of 10 million edges": (
+        "upstream-1000",
+        "upstream-1000-postgres",
+        "downstream-10000",
+        "downstream-10000-postgres",
+        "stale-100k",
+        "stale-100k-postgres",
+        "table-100k",
+        "table-100k-postgres",
+    ),
     "Against moto": ("truth-download", "truth-upload"),
     "Starting": ("import", "cli-help", "demo", "demo-again"),
 }

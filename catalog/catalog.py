@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
 from rootcellar.catalog.answers.charting import Charting
 from rootcellar.catalog.answers.comparing import Comparing
+from rootcellar.catalog.answers.keeping import Keeping
 from rootcellar.catalog.answers.marking import Marking
 from rootcellar.catalog.answers.surveying import Surveying
 from rootcellar.catalog.answers.tracing import Tracing
+from rootcellar.catalog.drawing.deferred import Deferred
 from rootcellar.catalog.exchange.exchanging import Exchanging
 from rootcellar.catalog.resolving import Subject, resolve
 from rootcellar.schemas.errors import NotInCatalog
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog"]
 
 
-class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging):
+class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keeping):
     """The record of what happened: runs, what they read and what they made.
 
     Opens, and if need be creates, its database on first use. One instance serves all threads of a
@@ -186,7 +188,9 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging):
         """Return the picture of `x` and what is upstream or downstream of it."""
 
         def find(connection: Connection) -> Graph:
-            walk = self._walk(connection, x, direction, max_nodes=max_nodes, max_depth=max_depth)
+            walk = self._walk(
+                connection, x, direction, max_nodes=max_nodes, max_depth=max_depth, is_drawn=True
+            )
             between = runs.runs_by_id(connection, self, sorted(picture.runs_between(walk)))
             return picture.draw(
                 walk, lookup.versions_by_id(connection, self, list(walk.depths)), between
@@ -204,12 +208,15 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging):
         def find(connection: Connection) -> Table[Version]:
             walk = self._walk(connection, x, direction, max_nodes=max_nodes, max_depth=max_depth)
             depths = {row_id: depth for row_id, depth in walk.depths.items() if depth}
-            versions = lookup.versions_by_id(connection, self, list(depths))
-            nearest = sorted(depths, key=lambda row_id: (depths[row_id], versions[row_id].order))
+            rows = lookup.version_rows(connection, depths)
+            nearest = lookup.in_order(rows, depths)
+            versions = Deferred(
+                [rows[row_id] for row_id in nearest], lambda row: lookup.version_of(row, self)
+            )
             return listing.version_table(
-                [versions[row_id] for row_id in nearest],
+                versions,
                 note=walk.truncated,
-                depths={versions[row_id].uid: depth for row_id, depth in depths.items()},
+                depths={rows[row_id].uid: depth for row_id, depth in depths.items()},
             )
 
         return self._read(find)
@@ -222,11 +229,17 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging):
         *,
         max_nodes: int,
         max_depth: int | None,
+        is_drawn: bool = False,
     ) -> lineage.Walk:
         names.check_walk(direction, max_nodes=max_nodes)
         start = lookup.row_id(connection, resolve(connection, self, x).uid)
         return lineage.walk(
-            connection, start, direction=direction, max_nodes=max_nodes, max_depth=max_depth
+            connection,
+            start,
+            direction=direction,
+            max_nodes=max_nodes,
+            max_depth=max_depth,
+            is_drawn=is_drawn,
         )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["BigId", "CleanJson", "CleanText", "UtcTime"]
+__all__ = ["BigId", "CleanJson", "CleanText", "UtcTime", "moment"]
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """Row ids. Only a column of type INTEGER is SQLite's row id and numbers itself."""
@@ -52,10 +52,13 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         """Turn what was stored into an aware UTC time."""
-        if value is None:
-            return None
-        time = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return time.astimezone(UTC)
+        return None if value is None else moment(value)
+
+
+def moment(stored: Any) -> datetime:
+    """Return the aware UTC time that is stored: as text in SQLite, as itself in Postgres."""
+    time: datetime = datetime.fromisoformat(stored) if isinstance(stored, str) else stored
+    return time.astimezone(UTC)
 
 
 class CleanText(TypeDecorator[str]):

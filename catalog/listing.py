@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rootcellar.catalog.drawing.deferred import each
 from rootcellar.catalog.drawing.table import Column, Table
 
 if TYPE_CHECKING:
@@ -83,12 +84,10 @@ def version_table(
     Args:
         depths: Steps by version uid; makes a first column `depth`.
     """
-    rows = [_version_row(one) for one in versions]
-    columns: tuple[Column, ...] = _VERSION
-    if depths is not None:
-        columns = (Column("depth", "int"), *columns)
-        rows = [(depths[one.uid], *row) for one, row in zip(versions, rows, strict=True)]
-    return Table(columns, rows, versions, note)
+    if depths is None:
+        return Table(_VERSION, each(versions, _version_row), versions, note)
+    rows = each(versions, lambda one: (depths[one.uid], *_version_row(one)))
+    return Table((Column("depth", "int"), *_VERSION), rows, versions, note)
 
 
 def run_table(runs: Sequence[Run], *, note: str = "") -> Table[Run]:

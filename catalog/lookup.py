@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, func, select, type_coerce
 
 from rootcellar.catalog import tables as t
+from rootcellar.catalog.among import among
 from rootcellar.catalog.canonical import clean_text, short_digest
+from rootcellar.catalog.columns import moment
 from rootcellar.catalog.keys import key_order, matches
-from rootcellar.catalog.upserts import chunks
 from rootcellar.catalog.values import ArtifactType, Version
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.ref import Pin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -26,6 +27,7 @@ __all__ = [
     "find_versions",
     "head",
     "heads",
+    "in_order",
     "key_fields",
     "keys",
     "newest_at",
@@ -35,8 +37,12 @@ __all__ = [
     "types",
     "version",
     "version_at",
+    "version_of",
+    "version_rows",
     "versions_by_id",
 ]
+
+_STANDING = (t.LocationState.PRESENT, t.LocationState.SUPERSEDED)
 
 
 def version(connection: Connection, owner: Owner, uid: str) -> Version | None:
@@ -86,7 +92,7 @@ def heads(
     if wanted is None:
         return []
     rows = connection.execute(_heads().where(*matches(wanted, constraints)))
-    return sorted((_version(row, owner) for row in rows), key=lambda one: one.order)
+    return sorted((version_of(row, owner) for row in rows), key=lambda one: one.order)
 
 
 def keys(
@@ -99,7 +105,8 @@ def keys(
     query = (
         select(t.artifact.c.key_text)
         .join(t.artifact_head, t.artifact_head.c.artifact_id == t.artifact.c.id)
-        .where(t.artifact_head.c.version_id.is_not(None), *matches(wanted, constraints))
+        .join(t.location, t.location.c.version_id == t.artifact_head.c.version_id)
+        .where(t.location.c.state.in_(_STANDING), *matches(wanted, constraints))
     )
     found = (json.loads(text) for text in connection.execute(query).scalars())
     return sorted(found, key=key_order)
@@ -121,16 +128,38 @@ def find_versions(
             return []
         conditions = matches(wanted, constraints)
     query = _newest_first(_versions().where(*conditions)).limit(max_rows)
-    return [_version(row, owner) for row in connection.execute(query)]
+    return [version_of(row, owner) for row in connection.execute(query)]
 
 
 def versions_by_id(connection: Connection, owner: Owner, ids: Sequence[int]) -> dict[int, Version]:
     """Return versions by their row ids."""
-    found: dict[int, Version] = {}
-    for some in chunks(ids):
-        for row in connection.execute(_versions().where(t.version.c.id.in_(some))):
-            found[row.id] = _version(row, owner)
-    return found
+    rows = version_rows(connection, ids)
+    return {row_id: version_of(row, owner) for row_id, row in rows.items()}
+
+
+def version_rows(connection: Connection, ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """Return what `version_of` and `order_of` take, by the row ids of versions."""
+    query = _versions().where(among(connection, t.version.c.id, ids))
+    return {row.id: row for row in connection.execute(query).all()}
+
+
+def in_order(rows: Mapping[int, Row[Any]], depths: Mapping[int, int]) -> list[int]:
+    """Return row ids by depth, and of one depth as `Version.order` sorts."""
+    levels: dict[int, list[int]] = {}
+    for row_id, depth in depths.items():
+        levels.setdefault(depth, []).append(row_id)
+    ordered: list[int] = []
+    for _, level in sorted(levels.items()):
+        ordered += sorted(level, key=lambda one: _order(rows[one])) if level[1:] else level
+    return ordered
+
+
+def _order(row: Row[Any]) -> tuple[Any, ...]:
+    key, _ = _decode(row.key_text)
+    return (row.type, key_order(key), row.seq)
+
+
+_decode = json.JSONDecoder().raw_decode
 
 
 def row_id(connection: Connection, uid: str) -> int:
@@ -229,7 +258,8 @@ def _versions() -> Select[Any]:
             t.version.c.media_type,
             t.version.c.row_count,
             t.version.c.schema_fingerprint,
-            t.version.c.recorded_at,
+            # As it is stored: most rows are sorted and counted, and few become a value.
+            type_coerce(t.version.c.recorded_at, Text),
         )
         .select_from(t.version)
         .join(t.artifact, t.artifact.c.id == t.version.c.artifact_id)
@@ -242,7 +272,9 @@ def _versions() -> Select[Any]:
 
 
 def _heads() -> Select[Any]:
-    return _versions().join(t.artifact_head, t.artifact_head.c.version_id == t.version.c.id)
+    """Select current versions, but for those whose bytes are known to be gone."""
+    joined = _versions().join(t.artifact_head, t.artifact_head.c.version_id == t.version.c.id)
+    return joined.where(t.location.c.state.in_(_STANDING))
 
 
 def _newest_first(query: Select[Any]) -> Select[Any]:
@@ -251,10 +283,11 @@ def _newest_first(query: Select[Any]) -> Select[Any]:
 
 def _first(connection: Connection, owner: Owner, query: Select[Any]) -> Version | None:
     row = connection.execute(query.limit(1)).first()
-    return None if row is None else _version(row, owner)
+    return None if row is None else version_of(row, owner)
 
 
-def _version(row: Row[Any], owner: Owner) -> Version:
+def version_of(row: Row[Any], owner: Owner) -> Version:
+    """Return the version that a row tells of."""
     return Version(
         uid=row.uid,
         type=row.type,
@@ -270,9 +303,10 @@ def _version(row: Row[Any], owner: Owner) -> Version:
         uri=row.uri,
         pin=Pin(size_bytes=row.pin_size, etag=row.pin_etag, version_id=row.pin_version),
         is_present=row.state == t.LocationState.PRESENT,
+        state=str(row.state),
         media_type=row.media_type,
         row_count=row.row_count,
         schema_fingerprint=row.schema_fingerprint,
-        recorded_at=row.recorded_at,
+        recorded_at=moment(row.recorded_at),
         catalog=owner,
     )

@@ -53,7 +53,7 @@ def draw(walk: Walk, versions: Mapping[int, Version], runs: Mapping[int, Run]) -
 
 def _version_node(version: Version, *, is_start: bool) -> GraphNode:
     detail = f"version {version.seq}, {size(version.size_bytes)}"
-    state = "present" if version.is_present else "superseded"
+    state = "retired" if version.state == "deleted" else version.state
     return GraphNode(
         id=version.uid,
         kind="version",

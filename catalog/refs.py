@@ -44,7 +44,9 @@ _HEAD = (
     .join(t.artifact_head, t.artifact_head.c.version_id == t.version.c.id)
     .join(t.artifact, t.artifact.c.id == t.artifact_head.c.artifact_id)
     .join(t.artifact_type, t.artifact_type.c.id == t.artifact.c.type_id)
+    .join(t.location, t.location.c.version_id == t.version.c.id)
     .where(
+        t.location.c.state.not_in([t.LocationState.DELETED, t.LocationState.MISSING]),
         t.artifact_type.c.name == bindparam("type"),
         t.artifact.c.key_digest == bindparam("key"),
     )

@@ -43,6 +43,7 @@ __all__ = [
     "metadata",
     "relay",
     "relay_open",
+    "removal",
     "run",
     "run_error",
     "run_input",
@@ -57,6 +58,8 @@ class LocationState(StrEnum):
 
     PRESENT = "present"
     SUPERSEDED = "superseded"
+    DELETED = "deleted"  # by a retention policy
+    MISSING = "missing"  # not there when it was looked for
 
 
 metadata = MetaData(
@@ -305,6 +308,18 @@ location = Table(
     _word("state"),
     _one_of("state", *LocationState),
     Index(None, "uri_digest"),
+)
+
+# What was deleted, and what was found to be gone. A row without `done_at` announces a deletion:
+# until it is done the bytes may be there or not.
+removal = Table(
+    "removal",
+    metadata,
+    _edge("version_id", "version"),
+    _word("policy"),  # empty for what vanished
+    Column("asked_at", UtcTime, nullable=False),
+    Column("done_at", UtcTime),
+    _count("freed_bytes"),
 )
 
 run_input = Table(

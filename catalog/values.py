@@ -101,7 +101,9 @@ class Version(Portable):
         members: Number of files of a folder; None for a file.
         run_uid: The run that made it; empty for observed bytes.
         task: That run's task, or empty.
-        is_present: False once a later version was recorded at the same URI.
+        is_present: False once a later version was recorded at the same URI, or it is gone.
+        state: `present`, `superseded` by a later one at its URI, `deleted` by a retention policy,
+            or `missing`: not there when it was looked for.
     """
 
     uid: str
@@ -118,6 +120,7 @@ class Version(Portable):
     uri: str
     pin: Pin
     is_present: bool
+    state: str = "present"
     media_type: str
     row_count: int | None
     schema_fingerprint: str | None
@@ -132,7 +135,7 @@ class Version(Portable):
 
     def __repr__(self) -> str:
         by = f"made by {self.task or 'a run'}" if self.run_uid else self.origin
-        state = "" if self.is_present else ", superseded"
+        state = "" if self.is_present else f", {self.state}"
         return (
             f"<Version {self}: {by} at {minute(self.recorded_at)}, {size(self.size_bytes)}{state}, "
             f"uid {self.uid}>"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rootcellar.schemas.handle import NOT_STAGED, OUTPUT, OUTPUTS, STREAMED, Outputs, Staged
     from rootcellar.schemas.ref import Ref
     from rootcellar.schemas.registry import Registry
+    from rootcellar.schemas.retention import Retention
     from rootcellar.settings import Settings
     from rootcellar.worker import install, uninstall
 
@@ -45,6 +46,7 @@ __all__ = [
     "Parquet",
     "Ref",
     "Registry",
+    "Retention",
     "RetryPolicy",
     "RootcellarError",
     "Rule",
@@ -87,6 +89,7 @@ _HOMES = {
     ),
     "rootcellar.schemas.ref": ("Ref",),
     "rootcellar.schemas.registry": ("Registry",),
+    "rootcellar.schemas.retention": ("Retention",),
     "rootcellar.settings": ("Settings",),
     "rootcellar.worker": ("install", "uninstall"),
 }

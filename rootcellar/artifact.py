@@ -30,6 +30,7 @@ class Artifact(DeclaredArtifact):
         format: What is in the file, such as `Text()` or `Parquet(schema=…)`.
         name: The type's name in the catalog and on the command line; `snake_case` of the class
             if left out.
+        retention: Which versions are kept, such as `Retention(last=3)`; all if left out.
 
     Raises:
         DeclarationError: While the class is defined: no URI or format, an unknown or missing

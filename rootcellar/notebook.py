@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.answers.whence import LocalContent, Whence
 from rootcellar.catalog.catalog import Catalog as CatalogAt
 from rootcellar.environment import environment
 from rootcellar.local_content import content_of
+from rootcellar.members import members_dataset
+from rootcellar.registries import declared_registry
+from rootcellar.retiring import Retired, policies_of, retire
 from rootcellar.runtime import current_runtime, current_settings
+from rootcellar.sightings import Imported, Importer
 from rootcellar.still_there import examiner
 
 if TYPE_CHECKING:
     import os
 
+    from pyarrow.dataset import Dataset
+
     from rootcellar.catalog.answers.copies import Examine
     from rootcellar.catalog.answers.recipe import Recipe
+    from rootcellar.catalog.answers.removals import Retiring
     from rootcellar.catalog.drawing.table import Table
     from rootcellar.catalog.resolving import Subject
     from rootcellar.catalog.values import Version
+    from rootcellar.schemas.artifact import Artifact
     from rootcellar.schemas.record import Environment
+    from rootcellar.schemas.registry import Registry
 
 __all__ = ["Catalog"]
 
@@ -81,3 +90,81 @@ class Catalog(CatalogAt):
         """
         examine = examiner(current_runtime().stores) if verify is True else verify
         return super().locations(x, verify=examine, limit=limit)
+
+    def dataset(self, kind: type[Artifact], /, **key: Any) -> Dataset:
+        """Return all members of a type as one table: a `pyarrow.dataset` with the key as columns.
+
+        It is of the versions that are current now, whatever is published later, and reads them from
+        their stores as a question needs them: only the columns and row groups, and of the files
+        only those that a filter on key columns leaves. Nothing is recorded of that. polars
+        (`scan_pyarrow_dataset`) and DuckDB can query it.
+
+        Args:
+            kind: A type with tables: Parquet or Arrow IPC, or folders of them. A column of theirs
+                that is called like a key field stands for it.
+            **key: Values of key fields; a list allows each of its members.
+
+        Raises:
+            ArtifactNotFound: None is recorded; or, while it is read, one is no longer there.
+            BindingError: The format is no such table.
+            InvalidKey: An unknown key field, or a value that no artifact of this type has.
+            ContentError: Not the declared columns, or columns that cannot be put together.
+        """
+        wanted = {name: list(values) for name, values in kind.where(**key).where.items()}
+        return members_dataset(kind, list(self.heads(kind.type_name, **wanted)), current_runtime())
+
+    def import_from(
+        self,
+        uri: str,
+        /,
+        *,
+        registry: Registry | None = None,
+        dry_run: bool = False,
+        limit: int = 10_000,
+    ) -> Imported:
+        """Enter the objects below a URI as artifacts: those that a template of ours renders.
+
+        Each is a version that no run of ours made, with its size and its state in the store; its
+        bytes are not read, so that its digest is unknown until a task reads it. What is known in
+        this state stays as it is: safe to repeat, and to go on with after a failure.
+
+        Args:
+            uri: A folder in a store, such as `raw://weather/`, or a whole store: `raw://`.
+            registry: Its types tell what is what; that of the current Celery app if left out.
+            dry_run: Enter nothing, and tell what would be.
+            limit: Rows of the table that is returned; all are counted.
+
+        Raises:
+            ArtifactNotFound: Nothing is there.
+            SettingsError: There is no registry.
+            StoreError: The store could not be listed; what was seen before that is entered.
+        """
+        types = declared_registry(registry)
+        if not dry_run:
+            self.declare(types.records())
+        return Importer(self, types, current_runtime()).run(uri, dry_run=dry_run, limit=limit)
+
+    def retention(self, *, registry: Registry | None = None) -> Retiring:
+        """Return which versions the retention of their types leaves over; deletes nothing.
+
+        With the bytes that deleting them would free, and what could be made again from what. Types
+        without a retention keep everything, and so do bytes that no run of ours made.
+
+        Args:
+            registry: Its types say what is kept; that of the current Celery app if left out.
+
+        Raises:
+            SettingsError: There is no registry.
+        """
+        return self.left_over(policies_of(declared_registry(registry)))
+
+    def retire(self, plan: Retiring) -> Retired:
+        """Delete from their stores what `retention` has listed and still is left over.
+
+        Rows stay: see `deleted`. What cannot be deleted stays announced; safe to repeat, also after
+        this was killed.
+
+        Args:
+            plan: What `retention` returned.
+        """
+        return retire(plan, self, current_runtime().stores)

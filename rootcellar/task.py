@@ -113,6 +113,8 @@ class ArtifactTask(Task[Any, Any]):
             self._check_call(interface, args or (), kwargs or {}, is_link="parent_id" in options)
         if "argsrepr" not in options and (shown := shown_arguments(args)) is not None:
             options["argsrepr"] = shown
+        if not kwargs:
+            options.setdefault("kwargsrepr", "{}")  # as Celery finds out at some length
         headers = dict(options.pop("headers", None) or {})
         headers.setdefault(HEADER, header_for(installation))
         return super().apply_async(args, kwargs, *rest, headers=headers, **options)

@@ -25,6 +25,7 @@ from rootcellar.schemas.shown import shown
 
 if TYPE_CHECKING:
     from rootcellar.schemas.formats.format import Format
+    from rootcellar.schemas.retention import Retention
 
 __all__ = ["Artifact", "Declaration", "Selection", "snake_case"]
 
@@ -64,6 +65,7 @@ class Artifact(BaseModel):
         format: What is in the file; an instance of one of `rootcellar.schemas.formats`.
         name: The type's name in the catalog and on the command line; `snake_case` of the class
             if left out.
+        retention: Which versions are kept, such as `Retention(last=3)`; all if left out.
 
     Raises:
         DeclarationError: While the class is defined: no URI or format, an unknown or missing
@@ -85,6 +87,7 @@ class Artifact(BaseModel):
         uri: str = "",
         format: Format | None = None,  # noqa: A002 - the public keyword
         name: str = "",
+        retention: Retention | None = None,
     ) -> None:
         # Pydantic hands the keywords to both hooks. This one tells type checkers about them, and
         # comes before pydantic warns of reserved names; only the other one sees the fields.
@@ -102,6 +105,7 @@ class Artifact(BaseModel):
             type_name=type_name,
             uri=keywords.get("uri", ""),
             file_format=keywords.get("format"),
+            retention=keywords.get("retention"),
             config=Artifact.model_config,
         )
         cls.type_name = type_name
@@ -273,6 +277,7 @@ class Artifact(BaseModel):
     @classmethod
     def definition(cls) -> dict[str, Any]:
         """Return all that makes two revisions of this type differ, as JSON values."""
+        retention = cls.declaration.retention
         return {
             "uri": cls.declaration.template.text,
             "key": {name: _field_text(cls, name) for name in cls.model_fields},
@@ -282,12 +287,14 @@ class Artifact(BaseModel):
                 **cls.declaration.format.definition(),
             },
             "documentation": cls.declaration.documentation,
+            **({} if retention is None else {"retention": retention.definition()}),
         }
 
     @classmethod
     def fingerprint(cls) -> Digest:
-        """Return the digest of the definition; the documentation, which no file shows, left out."""
-        definition = {k: v for k, v in cls.definition().items() if k != "documentation"}
+        """Return the digest of the definition, without what no file shows."""
+        unseen = {"documentation", "retention"}
+        definition = {k: v for k, v in cls.definition().items() if k not in unseen}
         return Digest.of(json.dumps(definition, sort_keys=True).encode())
 
 

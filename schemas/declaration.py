@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from rootcellar.schemas.errors import DeclarationError, InvalidKey
 from rootcellar.schemas.formats.format import Format, require_format
+from rootcellar.schemas.retention import Retention
 from rootcellar.schemas.templates.template import UriTemplate
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Declaration:
     template: UriTemplate
     format: Format
     documentation: str
+    retention: Retention | None = None
 
 
 def snake_case(name: str) -> str:
@@ -61,7 +63,13 @@ def check_names(cls: type[BaseModel], names: Iterable[str], uri: str) -> None:
 
 
 def declared(
-    cls: type[BaseModel], *, type_name: str, uri: str, file_format: object, config: object
+    cls: type[BaseModel],
+    *,
+    type_name: str,
+    uri: str,
+    file_format: object,
+    retention: object,
+    config: object,
 ) -> Declaration:
     """Return the declaration of a class that pydantic has read.
 
@@ -109,7 +117,23 @@ def declared(
         raise DeclarationError(error.problem, cls.__name__, uri, error.remedy) from error
     _check_defaults(cls, template)
     documentation = inspect.cleandoc(cls.__doc__ or "")
-    return Declaration(template, require_format(file_format, cls.__name__), documentation)
+    return Declaration(
+        template,
+        require_format(file_format, cls.__name__),
+        documentation,
+        _check_retention(cls, retention, uri),
+    )
+
+
+def _check_retention(cls: type[BaseModel], given: object, uri: str) -> Retention | None:
+    if given is None or isinstance(given, Retention):
+        return given
+    raise DeclarationError(
+        f"{given!r:.80} is no retention",
+        cls.__name__,
+        uri,
+        "Write retention=Retention(last=3), for instance",
+    )
 
 
 def _check_fields(cls: type[BaseModel], uri: str) -> None:

@@ -81,7 +81,7 @@ def _add(nodes: dict[str, GraphNode], version: Version, before: dict[str, Versio
     if version.uid in nodes or len(nodes) >= _DRAWN:
         return
     earlier = before.get(version.uid)
-    present = "present" if version.is_present else "superseded"
+    present = "retired" if version.state == "deleted" else version.state
     nodes[version.uid] = _version_node(version, "changed" if earlier else present, earlier)
 
 

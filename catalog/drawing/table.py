@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from rootcellar.catalog.drawing import arrow, printing
 from rootcellar.catalog.drawing.arrow import Column, ColumnKind
+from rootcellar.catalog.drawing.deferred import Deferred
 from rootcellar.schemas.errors import CatalogError, NotInCatalog
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Table(Generic[T]):
 
     Attributes:
         columns: Names and kinds; no name twice.
-        rows: One tuple per row, as long as `columns`.
+        rows: One tuple per row, as long as `columns`; deferred ones are made when they are shown.
         items: The objects the rows describe, one per row, or nothing.
         note: What the reader must know, such as that a limit cut the result. Every form for
             people shows it.
@@ -48,7 +49,8 @@ class Table(Generic[T]):
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.columns):
             raise CatalogError("a table has two columns of one name")
-        if any(len(row) != len(self.columns) for row in self.rows):
+        is_made = not isinstance(self.rows, Deferred)
+        if is_made and any(len(row) != len(self.columns) for row in self.rows):
             raise CatalogError("a row of a table has not one value for each column")
         if self.items and len(self.items) != len(self.rows):
             raise CatalogError("a table has not one item for each row")

@@ -36,6 +36,7 @@ def version_document(version: Version) -> dict[str, Any]:
         "schema_fingerprint": version.schema_fingerprint,
         "pin": version.pin.model_dump(mode="json"),
         "is_present": version.is_present,
+        "state": version.state,
         "origin": version.origin,
         "task": version.task,
         "run": version.run_uid,

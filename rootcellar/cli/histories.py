@@ -225,7 +225,7 @@ def _print_locations(found: Table[Version]) -> None:
         [
             one.uri,
             str(standing or ""),
-            "present" if one.is_present else "superseded",
+            one.state,
             wording.artifact(one.type, one.key),
             str(one.seq),
             str(problem or ""),

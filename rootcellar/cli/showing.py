@@ -57,7 +57,8 @@ def _show_version(catalog: Catalog, version: Version, *, as_json: bool) -> None:
     terminal = Terminal()
     standing = "current" if is_current else "a newer version is recorded"
     if not version.is_present:
-        standing += ", no longer at its URI"
+        gone = {"deleted": "deleted by its type's retention", "missing": "missing in its store"}
+        standing += f", {gone.get(version.state, 'no longer at its URI')}"
     terminal.line(
         (wording.artifact(version.type, version.key), "bold"),
         (f"  version {version.seq}, {standing}", "dim"),

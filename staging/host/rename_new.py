@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import sys
 
 __all__ = ["rename_new"]
 
 _HERE = -100  # AT_FDCWD: paths are as given
 _NOREPLACE = 1
+_AS_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _NOT_SUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL})
 _renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 
@@ -27,8 +29,8 @@ def rename_new(source: str, target: str) -> None:
     Source: rename(2); the C library has it since 2.28.
     """
     if _renameat2 is not None:
-        names = os.fsencode(source), os.fsencode(target)
-        if _renameat2(_HERE, names[0], _HERE, names[1], _NOREPLACE) == 0:
+        old, new = source.encode(*_AS_NAMES), target.encode(*_AS_NAMES)
+        if _renameat2(_HERE, old, _HERE, new, _NOREPLACE) == 0:
             return
         number = ctypes.get_errno()
         if number not in _NOT_SUPPORTED:

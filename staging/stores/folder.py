@@ -174,6 +174,14 @@ class FolderStore:
         except StoreError as error:
             _log.warning("A file that is not needed stays behind. %s", error)
 
+    def remove(self, key: str, pin: Pin) -> bool:
+        """Unlink a file that is as pinned; what replaces it at that very moment goes with it."""
+        if self.stat(key) != pin:
+            return False
+        with self._errors(key):
+            self._path(key).unlink(missing_ok=True)
+        return True
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield the regular files below a folder, sorted by key; links are not followed."""
         with self._errors(prefix):

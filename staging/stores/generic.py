@@ -181,6 +181,21 @@ class GenericStore:
         """Remove one object."""
         self.remove_temp(key, self._path(key))
 
+    def remove(self, key: str, pin: Pin) -> bool:
+        """Remove an object that is as pinned; not where the protocol gives no token for that."""
+        if self.stat(key) != pin:
+            return False
+        if not pin.etag:
+            raise StoreError(
+                "its protocol tells no state of an object but its size",
+                "",
+                self.uri(key),
+                "Remove it by hand",
+            )
+        with self._errors(key):
+            self._fs.rm_file(self._path(key))
+        return True
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield all objects below a folder."""
         root = self._path(prefix)

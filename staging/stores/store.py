@@ -3,7 +3,7 @@
 An object is one file in a store, named by its key: the path below the store's root. A read is held
 to a pin, so that the ranges of one download never come from two states of an object. A write has
 two halves, transfer and publication, so that only the caller's main flow makes bytes visible.
-Nothing here deletes what was published, but for `discard`, for what nobody was told of.
+Two methods delete: `discard` what nobody was told of, and `remove` what a policy of the user says.
 
 Every method may be called by several threads at once.
 """
@@ -196,6 +196,15 @@ class Store(Protocol):
 
         For attempt-unique keys only. What is not there is no error; what cannot be removed is
         logged and stays.
+        """
+
+    def remove(self, key: str, pin: Pin) -> bool:
+        """Delete an object as pinned; False if it is not there as pinned, and nothing was done.
+
+        Where the store keeps versions, the pinned one for good, and no other.
+
+        Raises:
+            StoreError: Also if the store cannot delete this state and no other.
         """
 
     def list(self, prefix: str) -> Iterator[Listed]:

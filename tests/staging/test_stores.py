@@ -327,6 +327,22 @@ def test_a_discarded_object_is_gone_and_no_other(stores):
     assert ["x/a", "x/b"] == listed(store, "x")
 
 
+def test_an_object_is_removed_as_pinned_or_not_at_all(stores):
+    """The pinned state and no other; a version that was written over, where the store keeps it."""
+    store = stores.named("raw")
+    before = store.write_small("x/a", b"before")
+    after = store.write_small("x/a", b"after that")
+    store.write_small("x/b", b"b")
+
+    removed = store.remove("x/a", before)
+
+    assert bool(before.version_id) is removed
+    assert after == store.stat("x/a")
+    assert [True, False] == [store.remove("x/a", after), store.remove("x/a", after)]
+    assert not store.remove("x/a", before)
+    assert ["x/b"] == listed(store, "x")
+
+
 def test_a_copy_is_the_pinned_object_or_nothing(stores):
     """Where a store copies, the copy has the source's bytes, and its pin is what `stat` sees."""
     store = stores.named("raw")

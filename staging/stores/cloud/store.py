@@ -169,6 +169,22 @@ class CloudStore:
         except RootcellarError as error:
             _log.warning("An object that is not needed stays behind. %s", error)
 
+    def remove(self, key: str, pin: Pin) -> bool:
+        """Delete an object that is as pinned; obstore can delete no older version."""
+        found = self.stat(key)
+        if found is None or found.token != pin.token:
+            if not pin.version_id or found is None:
+                return False
+            raise StoreError(
+                "an older version cannot be deleted in this store",
+                "",
+                self.uri(key),
+                "Let a lifecycle rule of the bucket delete older versions",
+            )
+        with self.errors(key):
+            obstore.delete(self.service, key)
+        return True
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield all objects below a folder, page by page; their pins hold no version."""
         with self.errors(prefix):

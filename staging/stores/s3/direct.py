@@ -241,6 +241,22 @@ class DirectS3Store:
         except StoreError as error:
             _log.warning("An object that is not needed stays behind. %s", error)
 
+    def remove(self, key: str, pin: Pin) -> bool:
+        """Delete one version for good, or the object on condition of its etag."""
+        query = {"versionId": pin.version_id} if pin.version_id else {}
+        held = {} if pin.version_id else {"if-match": f'"{pin.etag}"'}
+        try:
+            headers = self.connection.ask(self.asked("HEAD", key, query=query)).headers
+            if found_pin(headers, pin.size_bytes).token != pin.token:
+                return False
+            self.connection.ask(self.asked("DELETE", key, query=query, headers=held))
+        except ArtifactNotFound:
+            self._check_bucket()
+            return False
+        except ObjectChanged:
+            return False
+        return True
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield all objects below a folder, page by page; their pins hold no version id."""
         root = "".join(f"{part}/" for part in (self._prefix, prefix) if part)

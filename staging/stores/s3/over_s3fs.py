@@ -178,6 +178,22 @@ class S3Store:
         except StoreError as error:
             _log.warning("An object that is not needed stays behind. %s", error)
 
+    def remove(self, key: str, pin: Pin) -> bool:
+        """Delete one version for good, or the object on condition of its etag."""
+        which = {"VersionId": pin.version_id} if pin.version_id else {}
+        held = {} if pin.version_id else {"IfMatch": f'"{pin.etag}"'}
+        try:
+            found = self.call("head_object", key, Key=self.full_key(key), **which)
+            if pin_of(found, pin.size_bytes).token != pin.token:
+                return False
+            self.call("delete_object", key, Key=self.full_key(key), **which, **held)
+        except ArtifactNotFound:
+            self._check_bucket()
+            return False
+        except ObjectChanged:
+            return False
+        return True
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield all objects below a folder, page by page; their pins hold no version id."""
         root = "".join(f"{part}/" for part in (self._prefix, prefix) if part)
