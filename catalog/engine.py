@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import create_engine, event, exc
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import (
-    TimeoutError as PoolTimeout,
-)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rootcellar.catalog.canonical import canonical_text, clean_text
 from rootcellar.catalog.held import Held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rootcellar.catalog.answers.copies import Standing
 from rootcellar.catalog.answers.whence import LocalContent, Whence
 from rootcellar.catalog.catalog import Catalog as CatalogAt
 from rootcellar.environment import environment
@@ -86,10 +87,16 @@ class Catalog(CatalogAt):
 
         Args:
             verify: Look into the stores; the column `found` is then `unchanged`, `changed` (by
-                another object, perhaps with the same bytes), `gone` or `unknown`.
+                another object, perhaps with the same bytes), `gone` or `unknown`. What is gone is
+                entered as missing: `deleted` tells of it from then on.
         """
         examine = examiner(current_runtime().stores) if verify is True else verify
-        return super().locations(x, verify=examine, limit=limit)
+        found = super().locations(x, verify=examine, limit=limit)
+        looks = zip(found, found.column("found"), strict=True)
+        gone = [one.uid for one, look in looks if look == Standing.GONE.value]
+        if gone:
+            self.finish_removals(dict.fromkeys(gone))
+        return found
 
     def dataset(self, kind: type[Artifact], /, **key: Any) -> Dataset:
         """Return all members of a type as one table: a `pyarrow.dataset` with the key as columns.

@@ -141,7 +141,8 @@ def _delete_folder(version: Version, address: Address) -> int | None:
     """
     store, key = address.store, address.key
     manifest = f"{key}/{MANIFEST_NAME}"
-    was_there = version.state == "present" and store.remove(manifest, version.pin)
+    has_own = version.state == "present" or bool(version.pin.version_id)
+    was_there = has_own and store.remove(manifest, version.pin)
     below = key if version.uid in key else f"{key}/v-{version.uid}"
     freed = 0
     for member, pin in list(_members(store, below)):

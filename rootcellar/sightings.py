@@ -77,6 +77,14 @@ class _Found:
     problem: str = ""
 
     @property
+    def name(self) -> str | None:
+        """The artifact as the catalog prints it."""
+        if self.artifact is None:
+            return None
+        key = ", ".join(f"{name}={value!r}" for name, value in self.artifact.key.items())
+        return f"{self.artifact.type_name}({key})"
+
+    @property
     def is_folder(self) -> bool:
         return self.artifact is not None and self.artifact.declaration.format.kind == "folder"
 
@@ -192,8 +200,7 @@ class Importer:
             self._counts[one.state] += 1
             self._bytes += one.size_bytes if one.state == "new" else 0
             if len(self._rows) < limit:
-                shown = None if one.artifact is None else str(one.artifact)
-                row = (one.state, shown, one.size_bytes, one.uri, one.problem or None)
+                row = (one.state, one.name, one.size_bytes, one.uri, one.problem or None)
                 self._rows.append(row)
 
     def _exact(self, batch: list[_Found]) -> Iterable[_Found]:

@@ -116,13 +116,9 @@ def declared(
     except DeclarationError as error:
         raise DeclarationError(error.problem, cls.__name__, uri, error.remedy) from error
     _check_defaults(cls, template)
+    kept = _check_retention(cls, retention, uri)
     documentation = inspect.cleandoc(cls.__doc__ or "")
-    return Declaration(
-        template,
-        require_format(file_format, cls.__name__),
-        documentation,
-        _check_retention(cls, retention, uri),
-    )
+    return Declaration(template, require_format(file_format, cls.__name__), documentation, kept)
 
 
 def _check_retention(cls: type[BaseModel], given: object, uri: str) -> Retention | None:

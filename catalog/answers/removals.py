@@ -131,7 +131,8 @@ def retiring(
         )
         for one in ordered
     ]
-    note = f"{len(ids)} versions, {size(freed)}; {able} of them could be made again"
+    counted = f"{len(ids)} version{'' if len(ids) == 1 else 's'}"
+    note = f"{counted}, {size(freed)}; {able} of them could be made again"
     return Retiring(
         _GOES,
         rows,

@@ -218,10 +218,10 @@ def test_the_age_counts(cat, write):
 def test_what_an_alias_stands_for_is_kept(cat, write):
     """Until the alias is taken back."""
     old, _ = write(Draft(n=1), "old", "new")
-    cat.alias(old, "as published")
+    cat.alias(old, "published")
 
     assert 0 == len(cat.retention(registry=registry))
-    cat.unalias("as published")
+    cat.unalias("published")
     assert 1 == len(cat.retention(registry=registry))
 
 
@@ -281,6 +281,19 @@ def test_what_somebody_else_removed_is_recorded_as_missing(cat, write):
 
     assert ["missing"] == [row["result"] for row in done]
     assert (old.version, "missing") == (cat.deleted()[0].uid, cat.deleted()[0].state)
+
+
+def test_a_look_that_finds_nothing_is_recorded(cat, write):
+    """The artifact is a miss from then on, until it is made again."""
+    (ref,) = write(Plain(n=1), "text")
+    address = current_runtime().stores.store_for(ref.uri)
+    address.store.discard(address.key)
+
+    assert ("gone",) == cat.locations(ref, verify=True).column("found")
+    assert [(ref.version, "missing")] == [(one.uid, one.state) for one in cat.deleted()]
+    assert 0 == len(cat.heads("plain"))
+    write(Plain(n=1), "text")
+    assert ["present"] == [one.state for one in cat.heads("plain")]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
