@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from rootcellar.catalog import listing, lookup, names
 from rootcellar.catalog.answers.asking import cut_note, type_conditions
 from rootcellar.catalog.canonical import short_digest
+from rootcellar.catalog.drawing.deferred import Deferred
 from rootcellar.catalog.resolving import resolve
 from rootcellar.catalog.tables import artifact, location, version
 from rootcellar.catalog.wording import minute
@@ -72,8 +73,9 @@ class View:
         def find(connection: Connection) -> Table[Version]:
             query = self._current(*type_conditions(connection, type_name, key))
             ids = connection.execute(query.limit(max_rows + 1)).scalars().all()
-            known = lookup.versions_by_id(connection, self._owner, ids[:max_rows])
-            found = sorted(known.values(), key=lambda one: one.order)
+            rows = lookup.version_rows(connection, ids[:max_rows])
+            ordered = [rows[row_id] for row_id in lookup.in_order(rows, dict.fromkeys(rows, 0))]
+            found = Deferred(ordered, lambda row: lookup.version_of(row, self._owner))
             return listing.version_table(found, note=cut_note(len(ids), max_rows))
 
         return self._read(find)
