@@ -22,7 +22,8 @@ _LIKE_A_UID = re.compile(r"[0-9a-f-]{8,}")
 
 def aliased_uid(connection: Connection, name: str) -> str | None:
     """Return the uid of the version that a name stands for now, or None."""
-    last = select(alias.c.version_id).where(alias.c.name == name).order_by(alias.c.id.desc())
+    last = select(alias.c.version_id).where(alias.c.name == name)
+    last = last.order_by(alias.c.set_at.desc(), alias.c.id.desc())
     return connection.execute(
         select(version.c.uid).where(version.c.id == last.limit(1).scalar_subquery())
     ).scalar()

@@ -10,7 +10,15 @@ from typing import Any
 
 from rootcellar.schemas.digest import Digest
 
-__all__ = ["clean_json", "clean_text", "digest_of", "key_text", "short_digest", "whole"]
+__all__ = [
+    "canonical_text",
+    "clean_json",
+    "clean_text",
+    "digest_of",
+    "key_text",
+    "short_digest",
+    "whole",
+]
 
 _SHORT_BYTES = 16
 
@@ -86,12 +94,20 @@ def digest_of(value: Any) -> Digest:
     return Digest.of(_sorted_text(value))
 
 
+def canonical_text(value: Any) -> str:
+    """Return clean JSON as text that is equal for equal values, as SQLite stores it."""
+    return _encode(value)
+
+
 def short_digest(value: Any) -> bytes:
     """Return 16 bytes that stand for a JSON value in a unique index.
 
     Postgres cannot index texts beyond 2.7 kB, which a URI may exceed.
     """
     return hashlib.sha256(_sorted_text(value)).digest()[:_SHORT_BYTES]
+
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _sorted_text(value: Any) -> bytes:

@@ -17,12 +17,14 @@ from rootcellar.catalog.resolving import Subject, resolve
 from rootcellar.schemas.errors import NotInCatalog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy import Connection
 
     from rootcellar.catalog.drawing.graph import Graph
     from rootcellar.catalog.drawing.table import Table
+    from rootcellar.catalog.stored_runs import StoredRuns
     from rootcellar.catalog.values import (
         ArtifactType,
         Direction,
@@ -107,14 +109,14 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keep
         """
         wanted, start = names.state(state), names.moment(since)
 
-        def find(connection: Connection) -> list[Run]:
+        def find(connection: Connection) -> StoredRuns:
             tasks = None if task is None else names.tasks(task, runs.task_names(connection))
             return runs.find_runs(
                 connection, self, tasks=tasks, state=wanted, since=start, limit=limit + 1
             )
 
         found = self._read(find)
-        return listing.run_table(found[:limit], note=_note(found, limit))
+        return listing.run_table(found.first(limit), note=_note(found, limit))
 
     def run(self, uid: str) -> Run:
         """Return the run with this uid.
@@ -243,5 +245,5 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keep
         )
 
 
-def _note(found: list[Any], limit: int) -> str:
+def _note(found: Sequence[Any], limit: int) -> str:
     return f"first {limit:,} of more".replace(",", " ") if len(found) > limit else ""

@@ -21,7 +21,7 @@ from sqlalchemy.exc import (
     TimeoutError as PoolTimeout,
 )
 
-from rootcellar.catalog.canonical import clean_text
+from rootcellar.catalog.canonical import canonical_text, clean_text
 from rootcellar.catalog.held import Held
 from rootcellar.catalog.url import database_url
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
@@ -279,7 +279,10 @@ class Database:
                 remedy="Put the catalog on a local disk, or use Postgres",
             )
         engine = create_engine(
-            self._url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS}
+            self._url,
+            hide_parameters=True,
+            connect_args={"timeout": _BUSY_SECONDS},
+            json_serializer=canonical_text,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

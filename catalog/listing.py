@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rootcellar.catalog.drawing.deferred import each
+from rootcellar.catalog.drawing.deferred import Columnar, each
 from rootcellar.catalog.drawing.table import Column, Table
+from rootcellar.catalog.stored_runs import StoredRuns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,33 +93,35 @@ def version_table(
 
 def run_table(runs: Sequence[Run], *, note: str = "") -> Table[Run]:
     """Return runs as a table."""
-    rows = [
-        (
-            one.task,
-            one.state.value,
-            one.started_at,
-            None if one.seconds is None else round(one.seconds, 3),
-            one.error.error if one.error else None,
-            one.downloaded_bytes,
-            one.uploaded_bytes,
-            one.hits,
-            one.misses,
-            one.download_seconds,
-            one.retries,
-            one.error.message if one.error else None,
-            one.arguments,
-            one.phases.stage_in,
-            one.phases.body,
-            one.phases.stage_out,
-            one.host,
-            one.queue,
-            one.kind,
-            one.task_id,
-            one.uid,
-        )
-        for one in runs
-    ]
-    return Table(_RUN, rows, runs, note)
+    if isinstance(runs, StoredRuns):
+        return Table(_RUN, Columnar(runs, _run_row, runs.array), runs, note)
+    return Table(_RUN, [_run_row(one) for one in runs], runs, note)
+
+
+def _run_row(one: Run) -> tuple[Any, ...]:
+    return (
+        one.task,
+        one.state.value,
+        one.started_at,
+        None if one.seconds is None else round(one.seconds, 3),
+        one.error.error if one.error else None,
+        one.downloaded_bytes,
+        one.uploaded_bytes,
+        one.hits,
+        one.misses,
+        one.download_seconds,
+        one.retries,
+        one.error.message if one.error else None,
+        one.arguments,
+        one.phases.stage_in,
+        one.phases.body,
+        one.phases.stage_out,
+        one.host,
+        one.queue,
+        one.kind,
+        one.task_id,
+        one.uid,
+    )
 
 
 def type_table(types: Sequence[ArtifactType]) -> Table[ArtifactType]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, select, type_coerce
 
 from rootcellar.catalog import tables as t
+from rootcellar.catalog.among import among
+from rootcellar.catalog.columns import moment
 from rootcellar.catalog.lookup import versions_by_id
-from rootcellar.catalog.upserts import chunks
+from rootcellar.catalog.stored_runs import StoredRuns
 from rootcellar.catalog.values import Reusable, Run, RunInput, RunOutput
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.record import (
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Row, Select, Table
 
     from rootcellar.catalog.values import Owner
 
@@ -32,8 +35,8 @@ __all__ = ["find_runs", "inputs", "outputs", "reusable", "run", "runs_by_id", "t
 
 def run(connection: Connection, owner: Owner, uid: str) -> Run | None:
     """Return the run with this uid."""
-    row = connection.execute(_runs().where(t.run.c.uid == uid)).first()
-    return None if row is None else _run(row, owner)
+    rows = connection.execute(_stored().where(t.run.c.uid == uid)).all()
+    return _stored_runs(connection, owner, rows)[0] if rows else None
 
 
 def find_runs(
@@ -44,9 +47,9 @@ def find_runs(
     state: RunState | None,
     since: datetime | None,
     limit: int,
-) -> list[Run]:
+) -> StoredRuns:
     """Return runs, the last started first; of these tasks only, unless `tasks` is None."""
-    query = _runs().order_by(t.run.c.started_at.desc(), t.run.c.id.desc()).limit(limit)
+    query = _stored().order_by(t.run.c.started_at.desc(), t.run.c.id.desc()).limit(limit)
     if tasks is not None:
         # By id, so that the index on (task_id, started_at) serves filter and order.
         named = select(t.task.c.id).where(t.task.c.name.in_(tasks))
@@ -55,7 +58,39 @@ def find_runs(
         query = query.where(t.run.c.state == state)
     if since is not None:
         query = query.where(t.run.c.started_at >= since)
-    return [_run(row, owner) for row in connection.execute(query)]
+    return _stored_runs(connection, owner, connection.execute(query).all())
+
+
+def _stored() -> Select[Any]:
+    """Return the query for what `StoredRuns` is made of."""
+    every = [*t.run.c, *(column for column in t.run_error.c if column.name != "run_id")]
+    # Where no value is turned into another, rows are what the driver gives.
+    stored: list[Any] = [type_coerce(column, Text).label(column.name) for column in every]
+    return (
+        select(*stored, t.task.c.name.label("task"))
+        .select_from(t.run)
+        .outerjoin(t.task, t.task.c.id == t.run.c.task_id)
+        .outerjoin(t.run_error, t.run_error.c.run_id == t.run.c.id)
+    )
+
+
+def _stored_runs(connection: Connection, owner: Owner, rows: Sequence[Row[Any]]) -> StoredRuns:
+    """Return rows as runs; codes and environments, which most of them share, are read once."""
+    codes = {
+        row.id: _code(row) for row in _shared(connection, t.code, {row.code_id for row in rows})
+    }
+    used = {row.environment_id for row in rows}
+    environments = {row.id: _environment(row) for row in _shared(connection, t.environment, used)}
+
+    def make_run(row: Row[Any]) -> Run:
+        return _run(row, owner, codes.get(row.code_id), environments.get(row.environment_id))
+
+    return StoredRuns(rows, make_run)
+
+
+def _shared(connection: Connection, table: Table, ids: set[int | None]) -> Sequence[Row[Any]]:
+    known = [row_id for row_id in ids if row_id is not None]
+    return connection.execute(select(table).where(among(connection, table.c.id, known))).all()
 
 
 def task_names(connection: Connection) -> set[str]:
@@ -65,11 +100,9 @@ def task_names(connection: Connection) -> set[str]:
 
 def runs_by_id(connection: Connection, owner: Owner, ids: Sequence[int]) -> dict[int, Run]:
     """Return runs by their row ids."""
-    found: dict[int, Run] = {}
-    for some in chunks(ids):
-        for row in connection.execute(_runs().where(t.run.c.id.in_(some))):
-            found[row.id] = _run(row, owner)
-    return found
+    rows = connection.execute(_stored().where(among(connection, t.run.c.id, ids))).all()
+    found = _stored_runs(connection, owner, rows)
+    return {row.id: one for row, one in zip(rows, found, strict=True)}
 
 
 def inputs(connection: Connection, owner: Owner, uid: str) -> list[RunInput]:
@@ -137,52 +170,28 @@ def _edges(connection: Connection, table: Any, uid: str) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
-def _runs() -> Select[Any]:
-    environment_columns = (
-        t.environment.c.python,
-        t.environment.c.platform,
-        t.environment.c.packages,
-    )
-    code_columns = (t.code.c.source_digest, t.code.c.git_commit, t.code.c.git_dirty)
-    error_columns = (column for column in t.run_error.c if column.name != "run_id")
-    return (
-        select(
-            t.run,
-            t.task.c.name.label("task"),
-            t.code.c.qualname,
-            *code_columns,
-            *environment_columns,
-            t.environment.c.image,
-            *error_columns,
-        )
-        .select_from(t.run)
-        .outerjoin(t.task, t.task.c.id == t.run.c.task_id)
-        .outerjoin(t.code, t.code.c.id == t.run.c.code_id)
-        .outerjoin(t.environment, t.environment.c.id == t.run.c.environment_id)
-        .outerjoin(t.run_error, t.run_error.c.run_id == t.run.c.id)
-    )
-
-
-def _run(row: Row[Any], owner: Owner) -> Run:
+def _run(
+    row: Row[Any], owner: Owner, code: CodeIdentity | None, environment: Environment | None
+) -> Run:
     return Run(
         uid=row.uid,
         kind=row.kind,
         task=row.task or "",
         state=RunState(row.state),
-        started_at=row.started_at,
-        ended_at=row.ended_at,
+        started_at=moment(row.started_at),
+        ended_at=None if row.ended_at is None else moment(row.ended_at),
         task_id=row.celery_task_id,
         root_id=row.root_id,
         parent_id=row.parent_id,
         group_id=row.group_id,
         parent_run=row.parent_run,
         retries=row.retries,
-        redelivered=row.redelivered,
+        redelivered=bool(row.redelivered),
         queue=row.queue,
-        arguments=row.arguments,
+        arguments=_arguments(row.arguments),
         arguments_digest=Digest(row.arguments_digest) if row.arguments_digest else None,
-        code=_code(row),
-        environment=_environment(row),
+        code=code,
+        environment=environment,
         host=row.host,
         pid=row.pid,
         phases=PhaseSeconds(
@@ -202,9 +211,13 @@ def _run(row: Row[Any], owner: Owner) -> Run:
     )
 
 
-def _code(row: Row[Any]) -> CodeIdentity | None:
-    if row.qualname is None:
-        return None
+def _arguments(stored: Any) -> dict[str, Any]:
+    """Return what SQLite keeps as text, and Postgres as itself."""
+    arguments: dict[str, Any] = json.loads(stored) if isinstance(stored, str) else stored
+    return arguments
+
+
+def _code(row: Row[Any]) -> CodeIdentity:
     return CodeIdentity(
         qualname=row.qualname,
         source_digest=Digest(row.source_digest),
@@ -213,9 +226,7 @@ def _code(row: Row[Any]) -> CodeIdentity | None:
     )
 
 
-def _environment(row: Row[Any]) -> Environment | None:
-    if row.python is None:
-        return None
+def _environment(row: Row[Any]) -> Environment:
     return Environment(
         python=row.python, platform=row.platform, packages=row.packages, image=row.image
     )
@@ -230,5 +241,5 @@ def _error(row: Row[Any]) -> ErrorRecord | None:
         message=row.message,
         traceback=row.traceback,
         cause=row.cause,
-        transient=row.transient,
+        transient=bool(row.transient),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, update
@@ -32,6 +33,7 @@ __all__ = [
     "tags",
 ]
 
+_TICK = timedelta(microseconds=1)
 _LONGEST_KEY, _LONGEST_VALUE = 100, 400
 _TAG = (
     Column("key", "str"),
@@ -146,6 +148,10 @@ def tagged_ids(connection: Connection, key: str, value: str | None, limit: int) 
 def set_alias(connection: Connection, name: str, uid: str | None, *, at: datetime) -> None:
     """Let a name stand for a version from now on, or for none."""
     row_id = None if uid is None else _locked(connection, uid)
+    # The last one counts, also after a merge: a clock that was set back must not decide.
+    before = connection.execute(select(func.max(alias.c.set_at)).where(alias.c.name == name))
+    last: datetime | None = before.scalar()
+    at = at if last is None else max(at, last + _TICK)
     connection.execute(insert(alias), [{"name": name, "version_id": row_id, "set_at": at}])
 
 
@@ -155,11 +161,15 @@ def aliases(connection: Connection, owner: Owner, name: str | None) -> Table[Ali
         alias.c.name, alias.c.version_id, alias.c.set_at
     )
     if name is None:
-        last = select(func.max(alias.c.id)).group_by(alias.c.name)
+        place = func.row_number().over(
+            partition_by=alias.c.name, order_by=(alias.c.set_at.desc(), alias.c.id.desc())
+        )
+        each = select(alias.c.id, place.label("place")).subquery()
+        last = select(each.c.id).where(each.c.place == 1)
         query = query.where(alias.c.id.in_(last), alias.c.version_id.is_not(None))
         query = query.order_by(alias.c.name)
     else:
-        query = query.where(alias.c.name == name).order_by(alias.c.id.desc())
+        query = query.where(alias.c.name == name).order_by(alias.c.set_at.desc(), alias.c.id.desc())
     rows = connection.execute(query).all()
     ids = sorted({row.version_id for row in rows if row.version_id is not None})
     known = lookup.versions_by_id(connection, owner, ids)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rootcellar.catalog.canonical import clean_json
+from rootcellar.catalog.drawing.deferred import Columnar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,9 @@ def to_arrow(columns: Sequence[Column], rows: Sequence[tuple[object, ...]], note
     metadata: dict[bytes | str, bytes | str] | None
     metadata = {"note": _encodable(note)} if note else None
     schema = pa.schema([(column.name, types[column.kind]) for column in columns], metadata)
+    if isinstance(rows, Columnar) and rows:
+        arrays = [rows.array(column.name).cast(types[column.kind]) for column in columns]
+        return pa.Table.from_arrays(arrays, schema=schema)
     arrays = [
         pa.array([_plain(row[place], column.kind) for row in rows], types[column.kind])
         for place, column in enumerate(columns)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Deferred", "each"]
+__all__ = ["Columnar", "Deferred", "each"]
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
@@ -54,6 +54,22 @@ class Deferred(Sequence[_T], Generic[_S, _T]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} deferred values>"
+
+
+class Columnar(Deferred[_S, _T]):
+    """Rows that are made when they are asked for, and columns that need no rows.
+
+    Args:
+        sources: As of `Deferred`.
+        make: As of `Deferred`.
+        array: Returns a column, by name, as a `pyarrow.Array` of its kind's type.
+    """
+
+    def __init__(
+        self, sources: Sequence[_S], make: Callable[[_S], _T], array: Callable[[str], Any]
+    ) -> None:
+        super().__init__(sources, make)
+        self.array = array
 
 
 def each(values: Sequence[_S], make: Callable[[_S], Any]) -> Sequence[Any]:

@@ -70,7 +70,8 @@ class Exchanging(Ledger):
         to repeat, beside workers that record, and in any order with merges of other catalogs. In
         the end both are compared by counts. Versions are numbered in the order in which they
         arrive, so `seq` may differ between catalogs; uids never do, but for foreign bytes that both
-        have seen, which stay one version.
+        have seen, which stay one version. Tags and aliases come with their history: of what was
+        said on both sides the later counts.
 
         Args:
             other: A catalog, or its URL.

@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from rootcellar.catalog import tables as t
 from rootcellar.catalog.canonical import short_digest
+from rootcellar.catalog.exchange.marks_merging import merge_marks
 from rootcellar.catalog.exchange.reading import (
     orphans_after,
     run_marks,
@@ -59,6 +60,7 @@ class Merged:
         known_runs: That were there already.
         joined: Sightings that were there already under another uid: the same bytes of the same
             artifact in the same place and state, seen from both sides.
+        marks: Settings of tags and aliases that were new, earlier ones as well.
     """
 
     types: int
@@ -66,12 +68,14 @@ class Merged:
     versions: int
     known_runs: int
     joined: int
+    marks: int = 0
 
     def __str__(self) -> str:
+        marks = f"; so did {self.marks} settings of tags and aliases" if self.marks else ""
         joined = f"; {self.joined} sightings were known under other uids" if self.joined else ""
         return (
             f"{self.runs} runs, {self.versions} versions and {self.types} revisions of types came "
-            f"over; {self.known_runs} runs were there already{joined}"
+            f"over; {self.known_runs} runs were there already{joined}{marks}"
         )
 
 
@@ -101,7 +105,8 @@ def merge(
         _pass(source, replay, on_batch)
         found = verify(source.database, target.database, upto)
         if not found.differences:
-            return replay.merged(joined=found.joined)
+            marks = merge_marks(source.database, target.database)
+            return replace(replay.merged(joined=found.joined), marks=marks)
     raise CatalogError(
         f"after merging, the other catalog lacks {found.differences}",
         remedy="Merge once more; if it stays so, report it",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.engine import Database
 
-__all__ = ["Bounds", "Comparison", "bounds", "verify"]
+__all__ = ["Bounds", "Comparison", "bounds", "seen_as", "verify"]
 
 _BATCH = 900
 
@@ -164,10 +164,15 @@ def _unseen(source: Database, target: Database, uids: Sequence[str]) -> list[str
     """Return those of these versions that the other catalog has in no shape."""
     if not uids:
         return []
+    return sorted(set(uids) - seen_as(source, target, uids).keys())
+
+
+def seen_as(source: Database, target: Database, uids: Sequence[str]) -> dict[str, str]:
+    """Return under which uids the other catalog has these sightings, as far as it has."""
     ours = source.read(lambda connection: _sightings(connection, t.version.c.uid, uids))
     places = sorted({one.uri_digest for one in ours})
     theirs = target.read(lambda connection: _sightings(connection, t.location.c.uri_digest, places))
-    return sorted(uid for one, uid in ours.items() if one not in theirs)
+    return {uid: theirs[one] for one, uid in ours.items() if one in theirs}
 
 
 def _sightings(connection: Connection, column: Any, values: Sequence[Any]) -> dict[_Sighting, str]:

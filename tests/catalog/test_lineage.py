@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -240,3 +241,30 @@ def test_a_task_that_updates_its_own_artifact_is_walked_once(catalog, records):
     assert {own.ref, back.ref} == {one.ref for one in catalog.upstream(there.ref)}
     assert {there.ref, back.ref} == {one.ref for one in catalog.downstream(own.ref)}
     assert "a(k=1)" in catalog.graph(there.ref).to_svg()
+
+
+def test_a_hub_is_not_read_whole(catalog, records):
+    """Of what many runs read the first are found, and the note says that there are more."""
+    hub = records.version("rain", {"day": 0}, "wet")
+    made = [records.version("melt", {"day": day}, f"m{day}") for day in range(40)]
+    for one in made:
+        records.record(catalog, [hub, hub], [one])
+
+    found = catalog.downstream(hub.ref.version, max_nodes=10)
+    every = catalog.downstream(hub.ref.version)
+
+    assert (10, True) == (len(found), "stopped after 10 versions" in found.note)
+    assert ({one.ref.version for one in made}, "") == ({one.uid for one in every}, every.note)
+
+
+@pytest.mark.parametrize("steps", [3, 6, 7, 20])
+def test_long_ways_down_are_walked_whole(catalog, records, steps):
+    """However the walk is split, all that hangs on the start is found at its distance."""
+    chain = [records.version("state", {}, f"s{step}") for step in range(steps + 1)]
+    for before, after in itertools.pairwise(chain):
+        records.record(catalog, [before], [after])
+
+    found = catalog.downstream(chain[0].ref.version)
+
+    assert [one.ref.version for one in chain[1:]] == [one.uid for one in found]
+    assert tuple(range(1, steps + 1)) == found.column("depth")
