@@ -11,6 +11,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from rootcellar import ArrowIpc, Artifact, Catalog, Csv, Folder, Parquet
@@ -154,7 +155,7 @@ def test_folders_of_tables_are_members_too(cat, tmp_path):
         folder = tmp_path / str(year)
         folder.mkdir()
         for part in ("a", "b"):
-            pa.parquet.write_table(pa.table({"x": [year]}), folder / f"{part}.parquet")
+            pq.write_table(pa.table({"x": [year]}), folder / f"{part}.parquet")
         Parts(year=year).push(folder)
 
     found = cat.dataset(Parts).to_table(filter=ds.field("year") == 2026)

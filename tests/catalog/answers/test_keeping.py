@@ -104,11 +104,13 @@ def test_only_what_a_store_still_has_goes(lab):
 
 def test_one_object_as_two_versions_is_kept_for_the_other(lab):
     """By URI and pin."""
-    old, new = at("1", lab), at("2", lab)
+    pin = Pin(size_bytes=1, etag="e", version_id="v1")
+    old, new = at("1", lab, pin=pin), at("2", lab)
     lab.run("draw", [], [old])
     lab.run("draw", [], [new])
-    same = {"uri": old.ref.uri, "pin": old.ref.pin, "body": "1"}
-    seen = lab.version("other", same.pop("body"), origin="observed", **same)
+    assert uids([old]) == left(lab, draft=Retention())
+
+    seen = lab.version("other", "1", origin="observed", uri=old.ref.uri, pin=pin)
     lab.catalog.enter_sightings([seen])
 
     assert set() == left(lab, draft=Retention())
