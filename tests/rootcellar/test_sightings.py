@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from celery import Celery
 from grid_words import Bundle, Count, Words, count_words, registry
 
 from rootcellar import Catalog
@@ -130,8 +131,9 @@ def test_a_single_object_can_be_named(cat):
     assert 1 == cat.import_from(Words(page=2).uri, registry=registry).new
 
 
-def test_nothing_there_and_no_registry_are_told(cat):
+def test_nothing_there_and_no_registry_are_told(cat, monkeypatch):
     """Each with a remedy."""
+    monkeypatch.setattr("rootcellar.registries.current_app", Celery("bare", set_as_current=False))
     with pytest.raises(ArtifactNotFound, match="nothing is there"):
         cat.import_from("raw://nowhere", registry=registry)
     with pytest.raises(SettingsError, match="registry"):
