@@ -66,7 +66,7 @@ def test_an_upload_that_trickles_is_given_up(tmp_path, body):
             over.set()
             thread.join()
 
-    assert 60.0 > time.monotonic() - started, "to take it all would last ten minutes"
+    assert 5.0 > time.monotonic() - started
 
 
 def test_an_answer_without_end_is_not_held_in_memory(monkeypatch):
