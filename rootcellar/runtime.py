@@ -114,7 +114,8 @@ class Runtime:
         return StagingSession(
             self.stores,
             self.cache,
-            run_uid=run,
+            # By its name a sweep finds a run that has no note; another takes a folder as it is.
+            run_uid=None if self.starts.has_note(run) else run,
             progress=progress,
             link_local=self.settings.link_local,
         )

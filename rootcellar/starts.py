@@ -51,7 +51,12 @@ _AGAIN_SECONDS = 5.0
 
 @dataclass(slots=True)
 class _Kept:
-    """A run whose start is not entered yet; nor its end, if it has one."""
+    """A run of which the catalog does not know all.
+
+    Attributes:
+        note: Tells of it if its process dies; None where this host cannot keep notes.
+        due: When its start is entered, or its end if it has one.
+    """
 
     start: RunStart
     note: HostNote | None = None
@@ -80,6 +85,8 @@ class Starts:
         self._folder = folder
         self._spool_start = spool_start
         self._kept: dict[str, _Kept] = {}
+        # Those whose start is entered, and whose end is not: only their notes count.
+        self._living: dict[str, HostNote] = {}
         self._free: list[HostNote] = []
         self._environment: Environment | None = None
         self._reached = float("-inf")
@@ -101,30 +108,37 @@ class Starts:
         now = time.monotonic()
         # First of all: wherever a soft limit strikes from here on, `finish` enters the start too.
         kept = self._kept[start.uid] = _Kept(start)
-        if now - self._reached < _FRESH_SECONDS and self._keep(kept):
-            kept.due = now + _SHORT_SECONDS
-            self._watch()
+        self._keep(kept)
+        if kept.note is not None and now - self._reached < _FRESH_SECONDS:
+            self._enter_later(kept, now)
             return
         try:
             self._catalog.start_run(start.record)
         except CatalogError:
-            if self._begins_away(kept):
-                return
-            del self._kept[start.uid]
-            raise
+            if not self._may_be_away(kept):
+                self._ended(start.uid)
+                raise
+            self._enter_later(kept, time.monotonic())
+            return
         self._reached = now
-        self._entered(start.uid)
+        self._start_entered(start.uid)
 
-    def _begins_away(self, kept: _Kept) -> bool:
-        """Keep the start of a run while the catalog is away; tell whether the run may begin."""
+    def has_note(self, uid: str) -> bool:
+        """Tell whether a run that has not ended is found by its note if this process dies."""
+        kept = self._kept.get(uid)
+        return uid in self._living if kept is None else kept.note is not None
+
+    def _enter_later(self, kept: _Kept, now: float) -> None:
+        kept.due = now + _SHORT_SECONDS
+        if self._is_asleep or not self._is_watched:
+            self._watch()
+
+    def _may_be_away(self, kept: _Kept) -> bool:
+        """Tell whether a run may begin while the catalog is away; its start is kept then."""
         if self._spool_start is None:
             return False
         # The note tells whether the run died, which a record on disk does not.
-        if not self._keep(kept) and not self._spool_start(kept.start.record):
-            return False
-        kept.due = time.monotonic() + _SHORT_SECONDS
-        self._watch()
-        return True
+        return kept.note is not None or self._spool_start(kept.start.record)
 
     def finish(self, record: RunEnded) -> None:
         """Enter how the run ended, and its start if that is still here.
@@ -142,8 +156,7 @@ class Starts:
                 self._watch()
             raise
         self._reached = time.monotonic()
-        if kept is not None:
-            self._entered(record.uid)
+        self._ended(record.uid)
 
     def postpone(self, end: RunEnd) -> bool:
         """Note on this host how a run ended; tell whether `settle` may enter it later.
@@ -202,7 +215,7 @@ class Starts:
                 self._reached = time.monotonic()
                 for uid in waiting:
                     self._waiting.pop(uid, None)
-                    self._entered(uid)
+                    self._ended(uid)
 
     def _close_ended(self) -> None:
         """Remove what runs left that ended; each is taken by one thread."""
@@ -279,35 +292,42 @@ class Starts:
         while self._free:
             self._free.pop().close()
 
-    def _keep(self, kept: _Kept) -> bool:
-        """Note the run's start; False if this host cannot keep it."""
+    def _keep(self, kept: _Kept) -> None:
+        """Note the run's start, if this host can keep it."""
+        start = kept.start
+        if start.environment is not self._environment:
+            self._drop_free()
+            self._environment = start.environment
         try:
-            kept.note = self._note(kept.start.environment)
-            kept.note.write(kept.start.text)
+            while True:
+                # Taken by one call, and it is the run's from then on: a soft limit may strike.
+                kept.note = self._free.pop() if self._free else self._new_note()
+                if kept.note.write(start.text):
+                    return
+                kept.note.close()
         except (OSError, CacheUnusable):
             note, kept.note = kept.note, None
             if note is not None:
                 note.close()
-            return False
-        return True
 
-    def _note(self, environment: Environment | None) -> HostNote:
-        if environment is not self._environment:
-            self._drop_free()
-            self._environment = environment
-        while self._free:
-            note = self._free.pop()
-            if note.is_there:
-                return note
-            note.close()
-        head = None if environment is None else asdict(environment)
+    def _new_note(self) -> HostNote:
+        head = None if self._environment is None else asdict(self._environment)
         return HostNote(self._folder(), json.dumps(head).encode())
 
-    def _entered(self, uid: str) -> None:
-        kept = self._kept.pop(uid, None)
+    def _start_entered(self, uid: str) -> None:
+        kept = self._kept.get(uid)
         if kept is not None and kept.note is not None:
-            kept.note.clear()
-            self._free.append(kept.note)
+            # Before the other goes: whoever ends the run looks for both, in the other order.
+            self._living[uid] = kept.note
+        if self._kept.pop(uid, None) is None:
+            self._living.pop(uid, None)  # it ended meanwhile
+
+    def _ended(self, uid: str) -> None:
+        kept = self._kept.pop(uid, None)
+        note = self._living.pop(uid, None) or (None if kept is None else kept.note)
+        if note is not None:
+            note.clear()
+            self._free.append(note)
 
     def _watch(self) -> None:
         if not self._is_watched:
@@ -357,13 +377,13 @@ class Starts:
             try:
                 if kept.end is None:
                     self._catalog.start_run(kept.start.record)
+                    self._start_entered(uid)
                 else:
                     self._catalog.finish_run(kept.end.record, kept.start.record)
+                    self._ended(uid)
             except CatalogError as error:
                 kept.due = now + _AGAIN_SECONDS
                 if kept.end is None and self._spool_start is not None:
                     self._spool_start(kept.start.record)
                     return
                 logger.warning("run %s is not in the catalog yet: %s", uid, error)
-            else:
-                self._entered(uid)

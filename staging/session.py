@@ -63,7 +63,8 @@ class StagingSession:
     Args:
         stores: Where URIs lead.
         cache: Of this host.
-        run_uid: Names the workdir; each run has its own.
+        run_uid: Names the workdir, and `sweep` tells of the run by it; each run has its own. None
+            where something else tells of the run if its process dies.
         progress: Hears of all transfers.
         link_local: Whether inputs of folder stores are linked instead of copied.
     """
@@ -73,7 +74,7 @@ class StagingSession:
         stores: Stores,
         cache: Cache,
         *,
-        run_uid: str,
+        run_uid: str | None,
         progress: TotalProgress | None = None,
         link_local: LinkLocal = "auto",
     ) -> None:

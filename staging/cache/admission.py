@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rootcellar.schemas.amount import spelled
 from rootcellar.schemas.errors import CacheFull, CacheUnusable
 from rootcellar.staging.cache.space import has_reservations, held_bytes
+from rootcellar.staging.host.spares import READY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,7 +157,7 @@ class Admission:
         for area in ("work", "tmp"):
             top = self._root / area
             own = folder.removeprefix(f"{top}/").partition("/")[0]
-            if any(path.name != own for path in top.iterdir()):
+            if any(path.name != own and not _lies_ready(path) for path in top.iterdir()):
                 return True
         # Another thread of this run may hold more than it will need.
         return has_reservations(folder)
@@ -170,6 +171,11 @@ class Admission:
     def _changes(self) -> tuple[int, int]:
         ended, usage = (self._root / name for name in ("ended", "usage"))
         return ended.stat().st_mtime_ns, usage.stat().st_mtime_ns
+
+
+def _lies_ready(path: Path) -> bool:
+    """Tell whether it is the folder of no run: it holds no file, and waits for the next."""
+    return path.name.startswith(READY) and not any(files for _, _, files in os.walk(path))
 
 
 def no_space(error: OSError) -> CacheFull:

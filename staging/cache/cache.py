@@ -8,8 +8,9 @@
         locks/<what>-<name>         flocks: entries and sources being downloaded, scratch alive
         tmp/<random>/               other downloads; dead, as workdirs, when they are not locked
         work/<run uid>/             workdirs of runs, with the downloads they make
-        spare/                      emptied workdirs and racks, each kept by its process
-        runs/                       starts of runs that the catalog does not have yet
+        work/~<random>/             the same of runs that have a note; or empty, for the next such
+        spare/                      racks of empty folders, each kept by its process
+        runs/                       notes of runs that have not ended
         ended/                      workdirs of runs that ended, while they are removed
         away/                       entries between being an entry and being removed
         quarantine/                 entries that were found bad, with a note why
@@ -52,7 +53,6 @@ from rootcellar.staging.cache.space import NO_SPACE, Ledger, SpaceLimits, now
 from rootcellar.staging.host.epoch import note_release
 from rootcellar.staging.host.host_lock import HostLock, locks_work, made_once
 from rootcellar.staging.host.scratch import sweep_locks, sweep_scratch
-from rootcellar.staging.host.spares import SPARE
 from rootcellar.staging.host.writers import hold_still
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ class Cache:
             for what in ("cas", "source"):
                 sweep_locks(self.root, what)
             swept = len(sweep_scratch(self.root, "tmp"))
-            sweep_scratch(self.root, SPARE)
+            sweep_scratch(self.root, "spare")
             with self.ledger.opened() as account:
                 due = account.counted_at + _COUNT_SECONDS <= now()
             if (swept or due) and self.evictor.count_if_free() and due:

@@ -50,18 +50,19 @@ class HostNote:
         if hasattr(self, "_open"):
             self._open.close()
 
-    @property
-    def is_there(self) -> bool:
-        """Whether the file still has its name: a cache may be deleted under a living process."""
-        return os.fstat(self._file).st_nlink > 0
-
-    def write(self, line: bytes) -> None:
+    def write(self, line: bytes) -> bool:
         """Note a line without line breaks, in place of the one before.
+
+        Returns:
+            Whether anybody will find it: a cache may be deleted under a living process.
 
         Raises:
             OSError: There is no space, for instance.
         """
+        if not os.fstat(self._file).st_nlink:
+            return False
         self._write(line, self._start)
+        return True
 
     def extend(self, more: bytes) -> None:
         """Add to the line, which has been written.

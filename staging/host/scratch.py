@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.host.host_lock import HostLock
-from rootcellar.staging.host.spares import AS_MADE, SPARE, Spare, Spares, is_as_made
+from rootcellar.staging.host.spares import AS_MADE, READY, Spares, is_as_made, ready_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +45,11 @@ _AT_ONCE = 64
 class Scratch:
     """One scratch folder, mode 0700.
 
+    Args:
+        root: Of all areas.
+        area: Where it is.
+        name: By which a sweep tells of it. Without one it may be a folder that lies ready.
+
     Attributes:
         location: Its path as a string.
 
@@ -52,16 +57,16 @@ class Scratch:
         FileExistsError: One of that name is there and its process lives, or nobody swept it.
     """
 
-    def __init__(self, root: str, area: str, name: str) -> None:
-        self._root = root
-        path = self.location = f"{root}/{area}/{name}"
-        self._spare = Spares.own().take(root, path)
-        if self._spare is not None:
-            self._lock = self._spare.lock
+    def __init__(self, root: str, area: str, name: str | None = None) -> None:
+        area = self._area = f"{root}/{area}"
+        self._has_name = name is not None
+        if name is None and (spare := Spares.own().take(area)) is not None:
+            self.location, self.path, self._lock = spare.location, spare.path, spare.lock
             return
+        path = self.location = ready_name(area) if name is None else f"{area}/{name}"
         mine: list[int] = []
         try:
-            _make_locked(f"{self._root}/{area}", path, mine)
+            _make_locked(area, path, mine)
         except BaseException:
             for file in mine:
                 os.close(file)
@@ -92,30 +97,27 @@ class Scratch:
     def put_aside(self, *, beside: str) -> bool:
         """End the scratch and keep its folder for the next one; tell whether it could be kept.
 
-        It must be as it was made: empty, and of the same mode. It keeps its lock.
+        It must be as it was made: without a name, empty, and of the same mode. It keeps its lock.
 
         Args:
             beside: Name of a folder that may be there, if it is as it was made too.
         """
+        if self._has_name:
+            return False
         try:
             path = self.location
-            spare = self._spare or self._new_spare()
             status = os.lstat(path)
-            if status.st_mode != AS_MADE or status.st_ino != spare.inode:
+            if status.st_mode != AS_MADE or not os.path.samestat(status, os.fstat(self._lock)):
                 return False
             names = os.listdir(path)
             if names and (names != [beside] or not is_as_made(f"{path}/{beside}")):
                 return False
-            kept = Spares.own().keep(path, spare)
+            kept = Spares.own().keep(self._area, path, self._lock)
         except OSError:
             return False
         if kept:
             self._lock = -1
         return kept
-
-    def _new_spare(self) -> Spare:
-        path = f"{self._root}/{SPARE}/{secrets.token_hex(8)}"
-        return Spare(self._root, path, self._lock, os.fstat(self._lock).st_ino)
 
     def move_out(self, target: Path) -> bool:
         """End the scratch by renaming its folder; tell whether there was one. Safe to repeat."""
@@ -175,7 +177,8 @@ def sweep_scratch(
 ) -> tuple[str, ...]:
     """Remove the folders of dead processes and return their names, sorted.
 
-    Safe beside living processes and other sweepers.
+    Folders without a name of their own go without a word. Safe beside living processes and other
+    sweepers.
 
     Args:
         root: Of all areas.
@@ -185,10 +188,12 @@ def sweep_scratch(
     """
     swept = []
     for path in _dead(root / area):
-        if found is not None:
+        has_name = not path.name.startswith(READY)
+        if has_name and found is not None:
             found(path.name)
         _remove(path)
-        swept.append(path.name)
+        if has_name:
+            swept.append(path.name)
     return tuple(swept)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 
-from rootcellar.staging.host.rename_new import rename_new
+__all__ = ["AS_MADE", "READY", "Spare", "Spares", "is_as_made", "ready_name"]
 
-__all__ = ["AS_MADE", "SPARE", "Spare", "Spares", "is_as_made"]
-
-SPARE = "spare"
-"""The area where they are kept."""
+READY = "~"
+"""What the names of such folders begin with, also while a run uses one."""
 
 AS_MADE = stat.S_IFDIR | 0o700
 """Type and mode of a folder of ours."""
@@ -27,63 +27,61 @@ def is_as_made(folder: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Spare:
-    """A folder that is kept between uses.
+    """A folder that lies ready.
 
     Attributes:
-        root: Of all areas.
-        path: Where it is between two uses.
+        location: Its path, as a string too: most runs need no other.
         lock: The open folder.
-        inode: Its number.
     """
 
-    root: str
-    path: str
+    path: Path
+    location: str
     lock: int
-    inode: int
 
 
 class Spares:
-    """Empty folders of this process, in the area `spare`, where a sweep removes those of the dead.
+    """Empty folders of this process, locked, in their areas, where sweeps find those of the dead.
 
-    To rename one takes a tenth of what making and removing one does. They are renamed for each
-    use: a body that remembers a path must not find another run's file there.
+    To rename one takes a tenth of what making and removing one does, and it is done when it was
+    used, as whoever waits for a run does not wait for that: a body that remembers a path must not
+    find another run's file there.
     """
 
     current: Spares | None = None
 
     def __init__(self) -> None:
-        self._pid = os.getpid()
-        self._kept: list[Spare] = []
+        self.pid = os.getpid()
+        self._kept: dict[str, list[Spare]] = {}
 
     @classmethod
     def own(cls) -> Spares:
         """Return those of this process."""
-        if cls.current is None or cls.current._pid != os.getpid():  # noqa: SLF001
-            cls.current = cls()
-        return cls.current
+        own = cls.current
+        if own is None or own.pid != os.getpid():
+            own = cls.current = cls()
+        return own
 
-    def take(self, root: str, path: str) -> Spare | None:
-        """Make a folder below a root of one that is kept; None if there is none."""
-        while True:
-            try:
-                spare = self._kept.pop()
-            except IndexError:
-                return None
-            try:
-                if spare.root == root:
-                    rename_new(spare.path, path)
-                    return spare
-            except (FileNotFoundError, FileExistsError):
-                pass  # a sweep came by; or the name is taken, as whoever makes it will be told
-            except BaseException:
-                os.close(spare.lock)
-                raise
-            os.close(spare.lock)
+    def take(self, area: str) -> Spare | None:
+        """Return a folder that lies ready in an area; None if there is none."""
+        kept = self._kept.get(area)
+        while kept:
+            spare = kept.pop()
+            if os.fstat(spare.lock).st_nlink:
+                return spare
+            os.close(spare.lock)  # somebody removed it
+        return None
 
-    def keep(self, path: str, spare: Spare) -> bool:
-        """Put a folder back to where it is kept, unless there are enough."""
-        if len(self._kept) >= _MOST_SPARES:
+    def keep(self, area: str, location: str, lock: int) -> bool:
+        """Have a folder lie ready under another name, unless there are enough."""
+        kept = self._kept.setdefault(area, [])
+        if len(kept) >= _MOST_SPARES:
             return False
-        os.rename(path, spare.path)
-        self._kept.append(spare)
+        new = ready_name(area)
+        os.rename(location, new)
+        kept.append(Spare(Path(new), new, lock))
         return True
+
+
+def ready_name(area: str) -> str:
+    """Return the path of a folder of an area that nobody else has."""
+    return f"{area}/{READY}{secrets.token_hex(8)}"

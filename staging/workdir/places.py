@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.host.scratch import Scratch
-from rootcellar.staging.host.spares import AS_MADE, SPARE, is_as_made
+from rootcellar.staging.host.spares import AS_MADE, is_as_made
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,7 +145,7 @@ class _Shed:
         with self._guard:
             if self._scratch is None or not os.path.lexists(self._scratch.location):
                 self.close()
-                self._scratch = Scratch(str(self.root), SPARE, secrets.token_hex(8))
+                self._scratch = Scratch(str(self.root), "spare", secrets.token_hex(8))
             return self._scratch.location
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ from rootcellar.staging.host.epoch import mark
 from rootcellar.staging.host.local_copy import NO_LINK
 from rootcellar.staging.host.removal import remove_later
 from rootcellar.staging.host.scratch import Scratch, remove_tree, sweep_ended, sweep_scratch
+from rootcellar.staging.host.spares import READY
 from rootcellar.staging.workdir.placed import FolderPlace, PlacedInput, is_untouched
 from rootcellar.staging.workdir.places import Places
 from rootcellar.staging.workdir.release import Release, opened_folder
@@ -54,17 +55,22 @@ class Workdir:
     Inputs lie in it, outputs in `out`, the body's temporary files in `tmp`, and the cache's
     downloads in `aside`. Each of these is made when it is needed.
 
+    Args:
+        cache: Of this host.
+        run_uid: Names it, so that `sweep` tells of the run if the process dies. Without it the
+            folder may be one that lies ready, and something else tells of the run.
+
     Raises:
         CacheUnusable: The folder cannot be made, or the run has one already.
     """
 
-    def __init__(self, cache: Cache, run_uid: str) -> None:
+    def __init__(self, cache: Cache, run_uid: str | None) -> None:
         self._cache = cache
         self._guard = threading.Lock()
         self._files: list[tuple[str, Cached, str, int]] = []
         self._folders: list[FolderPlace] = []
         self._copies: list[Reservation] = []
-        name = run_uid if run_uid.replace("-", "").isalnum() else _plain(run_uid)
+        name = None if run_uid is None else _name_of(run_uid)
         try:
             self._scratch = Scratch(cache.top, "work", name)
         except FileNotFoundError:
@@ -280,6 +286,13 @@ def sweep(cache: Cache, lost: Callable[[str], object] | None = None) -> tuple[st
     with cache_errors():
         sweep_ended(cache.root)
         return sweep_scratch(cache.root, "work", lost)
+
+
+def _name_of(run_uid: str) -> str:
+    if run_uid.startswith(READY):
+        msg = f"a sweep would not tell of a run of this name: {run_uid!r}"
+        raise ValueError(msg)
+    return _plain(run_uid)
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -91,6 +91,14 @@ class Grid:
     def cache(self) -> Path:
         return self.deployment.settings.cache_folder / "v2"
 
+    def workdirs(self) -> list[Path]:
+        """Those that a run has or had: what lies ready for the next holds no more than `out`."""
+        return [
+            path
+            for path in (self.cache / "work").iterdir()
+            if not path.name.startswith("~") or {*path.rglob("*")} - {path / "out"}
+        ]
+
     def sign(self, name: str) -> Path:
         return self.folder / "signs" / name
 

@@ -15,7 +15,7 @@ from rootcellar.runtime import current_runtime
 def nothing_left(grid):
     """No workdir and no temporary file, on the host or in a store."""
     hidden = grid.folder.joinpath("stores").rglob(".*")
-    return [*(grid.cache / "work").iterdir(), *(grid.cache / "tmp").iterdir(), *hidden] == []
+    return [*grid.workdirs(), *(grid.cache / "tmp").iterdir(), *hidden] == []
 
 
 def moody_file(grid, artifact, suffix):

@@ -227,5 +227,5 @@ def test_nothing_is_left_on_the_host(any_grid):
 
     any_grid.ended(simulate.delay(any_grid.station(), 5))
 
-    assert list((any_grid.cache / "work").iterdir()) == []
+    assert any_grid.workdirs() == []
     assert list((any_grid.cache / "tmp").iterdir()) == []

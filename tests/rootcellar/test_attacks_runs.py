@@ -274,7 +274,8 @@ def test_a_soft_limit_does_not_strike_a_run_that_is_recorded(home, app, monkeypa
 
     assert result.state == "SUCCESS"
     assert states() == ["succeeded"]
-    assert list((home / "cache/v2/work").iterdir()) == []
+    (ready,) = (home / "cache/v2/work").iterdir()
+    assert list(ready.rglob("*")) == [ready / "out"]
 
 
 def _raise_soft_limit(*_):

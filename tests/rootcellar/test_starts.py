@@ -288,7 +288,7 @@ def test_a_catalog_that_is_away_gets_the_end_later(warm, catalog, monkeypatch):
 
 
 DIE = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 import test_starts
 from rootcellar.catalog.catalog import Catalog
@@ -298,10 +298,16 @@ starts = Starts(Catalog(sys.argv[1]), lambda: Path(sys.argv[2]))
 for wanted in (1, 2):
     start = test_starts.a_start()
     starts.begin(RunStart.of(start))
+    if "running" in sys.argv:
+        assert starts.has_note(start.uid)
+        break
     if wanted == 1:
         starts.finish(test_starts.its_end(start))
-    elif sys.argv[3:]:
+        assert not starts.has_note(start.uid)
+    elif "ended" in sys.argv:
         assert starts.postpone(RunEnd.of(test_starts.its_end(start)))
+    elif "lasting" in sys.argv:
+        test_starts.wait_until(lambda: start.uid in starts._living)
 print(start.uid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -331,6 +337,44 @@ def test_a_run_killed_before_the_catalog_knew_it_is_lost(tmp_path):
         run.code,
         run.environment,
     )
+
+
+@pytest.mark.parametrize("how", ["running", "lasting"])
+def test_a_killed_run_that_has_its_row_is_found_by_its_note(tmp_path, how):
+    """The first of a process, and one that lasts: no folder of its name tells of it."""
+    url = f"sqlite:///{tmp_path}/catalog.sqlite"
+    done = subprocess.run(
+        [sys.executable, "-c", DIE, url, tmp_path / "runs", how],
+        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},  # noqa: PTH120
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert -signal.SIGKILL == done.returncode, done.stderr
+    uid = done.stdout.strip()
+    with Catalog(url) as catalog:
+        before = catalog.run(uid)
+        starts = Starts(catalog, lambda: tmp_path / "runs")
+        lost = (starts.sweep(), starts.sweep())
+        run = catalog.run(uid)
+
+    assert (RunState.RUNNING, RunState.LOST) == (before.state, run.state)
+    assert ((uid,), ()) == lost
+    assert (before.started_at, {"tilt": 30}) == (run.started_at, run.arguments)
+
+
+def test_a_run_that_ended_leaves_no_word_of_itself(warm, catalog, tmp_path, monkeypatch):
+    """Neither one whose start was entered by itself: nobody takes it for lost."""
+    monkeypatch.setattr(module, "_SHORT_SECONDS", 0.01)
+    start = a_start()
+    warm.begin(RunStart.of(start))
+    wait_until(lambda: start.uid in warm._living)
+    has_note = warm.has_note(start.uid)
+    warm.finish(its_end(start))
+    (note,) = (tmp_path / "runs").iterdir()
+
+    assert has_note
+    assert not warm.has_note(start.uid)
+    assert "" == note.read_text().splitlines()[1]
+    assert ({}, {}) == (warm._kept, warm._living)
 
 
 def test_a_run_killed_before_its_end_was_entered_has_succeeded(tmp_path):

@@ -60,7 +60,7 @@ def test_a_living_process_keeps_its_note(tmp_path):
     note.write(b"working")
 
     assert [] == swept(tmp_path)
-    assert note.is_there
+    assert note.write(b"still working")
     note.close()
     assert [] == list(tmp_path.iterdir())
 
@@ -84,7 +84,7 @@ def test_a_deleted_cache_is_noticed(tmp_path):
     (path,) = tmp_path.iterdir()
     path.unlink()
 
-    assert not note.is_there
+    assert not note.write(b"working")
     note.close()
 
 
