@@ -67,21 +67,13 @@ class _Ledger:
         seconds[self.phase] = seconds.get(self.phase, 0.0) + now - self.since
         self.phase, self.since = phase, now
 
-    def phases(self) -> PhaseSeconds:
-        """Return what the phases took that have ended."""
-        told = self.seconds.get
-        return PhaseSeconds(
-            stage_in=told("stage in", 0.0),
-            body=told("body", 0.0),
-            stage_out=told("stage out", 0.0),
-        )
-
 
 class Attempt:
     """One run. Use once; safe for one thread.
 
     Attributes:
         start: How it began.
+        enter: Names and times what happens from now on, for the record of the run.
         is_postponed: The run has succeeded, and its last row and its workdir wait for `settle`.
     """
 
@@ -89,6 +81,7 @@ class Attempt:
         self.start = start
         self._runtime = runtime
         self._ledger = _Ledger()
+        self.enter = self._ledger.enter
         self._readings: list[Reading] = []
         self._desk: OutputDesk | None = None
         self._progress = reporter(runtime.settings.progress)
@@ -115,17 +108,13 @@ class Attempt:
         )
         return self._session
 
-    def enter(self, phase: str) -> None:
-        """Name and time what happens from now on, for the record of the run."""
-        self._ledger.enter(phase)
-
     def pin(self, binding: Binding, session: StagingSession) -> Binding:
         """Resolve selections and hold every input to one version, before a byte moves.
 
         Raises:
             ArtifactNotFound: An input is missing.
         """
-        self._ledger.enter("stage in")
+        self.enter("stage in")
         if binding.is_open:
             binding = binding.resolved(self._select)
         for bound in binding.inputs:
@@ -195,7 +184,7 @@ class Attempt:
             StoreError: An input cannot be read; its `transient` says whether later it may.
             ContentError: An input cannot be loaded as its annotation asks.
         """
-        self._ledger.enter("stage in")
+        self.enter("stage in")
         missing = []
         for reading in self._readings:
             known = stage_known(reading.pinned, session)
@@ -246,7 +235,7 @@ class Attempt:
             InputModified: The body changed an input.
             ObjectChanged: Another writer changed a linked input where it lies.
         """
-        self._ledger.enter("stage out")
+        self.enter("stage out")
         check_inputs(self._readings, session)
         desk = self._desk
         if desk is None:
@@ -271,9 +260,9 @@ class Attempt:
         """
         with soft_limit_held():
             if self._desk is not None:
-                self._ledger.enter("stage out")
+                self.enter("stage out")
                 self._ledger.outputs = self._desk.publish()
-            self._ledger.enter("record")
+            self.enter("record")
             end = self._later_end() if may_wait else None
             if end is not None and self._runtime.starts.postpone(end):
                 self.is_postponed = True
@@ -288,13 +277,17 @@ class Attempt:
         if self._ledger.outputs or self._ledger.reuse_key:
             return None
         at = time.time_ns()
-        told = [one for reading in self._readings if (one := reading.told()) is not None]
-        if len(told) < len(self._readings):
-            return RunEnd.of(self._ended(RunState.SUCCEEDED))
+        told, versions = [], []
+        for reading in self._readings:
+            values = reading.told()
+            if values is None:
+                return RunEnd.of(self._ended(RunState.SUCCEEDED))
+            told.append(values)
+            versions.append(values[0])
         return RunEnd(
             self.start.uid,
-            versions=[uid for uid, _ in told if uid is not None],
-            text=end_text(at, self._ledger.phases(), told),
+            versions=versions,
+            text=end_text(at, self._ledger.seconds, told),
             record=lambda: self._ended(RunState.SUCCEEDED, at=moment(at)),
         )
 
@@ -336,7 +329,7 @@ class Attempt:
             self._session.forget()
 
     def _end(self, state: RunState, error: ErrorRecord | None = None) -> None:
-        self._ledger.enter("record")
+        self.enter("record")
         self._runtime.starts.finish(self._ended(state, error))
 
     def _ended(
@@ -346,7 +339,7 @@ class Attempt:
             uid=self.start.uid,
             state=state,
             ended_at=at or datetime.now(UTC),
-            phases=self._ledger.phases(),
+            phases=PhaseSeconds.of(self._ledger.seconds),
             inputs=tuple([one for reading in self._readings if (one := reading.record())]),
             outputs=tuple(self._ledger.outputs),
             error=error,

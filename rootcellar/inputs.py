@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rootcellar.about import about
 from rootcellar.schemas.digest import Digest
@@ -177,17 +177,19 @@ class Reading:
             return None
         return self.pinned.record(self.staged, self._known())
 
-    def told(self) -> tuple[str | None, InputRecord] | None:
-        """Return the uid of the version, and what `record` gives but for the version.
+    def told(self) -> list[Any] | None:
+        """Return what `input_values` gives of its record, which is not made for that.
 
         None if not all of it was known before the input was staged, or a stream may still be read.
         """
-        pinned = self.pinned
-        is_new = pinned.ref is None and pinned.located is not None
-        if is_new or self._version is not None or isinstance(self.staged, StreamedInput):
+        pinned, staged = self.pinned, self.staged
+        ref = pinned.ref
+        if ref is None or self._version is not None or not isinstance(staged, StagedFile):
             return None
-        uid = None if pinned.ref is None else pinned.ref.version
-        return uid, pinned.record(self.staged, None)
+        cache = "hit" if staged.hit else "miss"
+        moved, seconds = staged.transferred_bytes, staged.seconds
+        counts = staged.hits, staged.misses, 0
+        return [ref.version, pinned.argument, pinned.ordinal, cache, moved, seconds, *counts]
 
     def _known(self) -> VersionRecord:
         """Return the version; of most inputs nobody asks for it before the run has ended."""

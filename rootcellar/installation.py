@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ class Installation:
         """Return this process's runtime; made on first use, and again after a fork."""
         if self._settings is None:
             runtime = current_runtime()
-        elif self._runtime is None or not self._runtime.is_own:
+        elif self._runtime is None or self._runtime.pid != os.getpid():
             runtime = self._runtime = Runtime(self._settings)
         else:
             runtime = self._runtime

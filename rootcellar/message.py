@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import _state
 from celery.utils.saferepr import saferepr
@@ -34,6 +35,7 @@ HEADER = "rootcellar"
 No paths, no secrets, no arguments. One text, because brokers take long over nested headers.
 """
 
+_VALUE = operator.itemgetter(1)
 _UNKNOWN = "-"
 _DIRT = {True: "dirty", False: "clean", None: _UNKNOWN}
 _IS_DIRTY = {text: dirty for dirty, text in _DIRT.items()}
@@ -99,22 +101,21 @@ def start_of(
         call: Its arguments, positional and by name.
     """
     uid = request.rootcellar_run = new_uid()
-    sender, git = _sent(request)
+    header = getattr(request, HEADER, None) or (request.headers or {}).get(HEADER)
+    sent = _read_header(header) if isinstance(header, str) else _NOTHING_SENT
+    git = sent.git if sent.git.commit else git_state(runtime.settings.git_commit)
     delivery = request.delivery_info or {}
-    if not git.commit:
-        git = git_state(runtime.settings.git_commit)
     fields = (
         ("task_id", request.id),
         ("root_id", request.root_id),
         ("parent_id", request.parent_id),
         ("group_id", request.group),
-        ("parent_run", sender),
+        ("parent_run", sent.run),
         ("retries", request.retries),
         ("redelivered", bool(delivery.get("redelivered"))),
         ("arguments", _named(interface, *call)),
     )
-    said: dict[str, Any] = {name: value for name, value in fields if value}
-    said["uid"] = uid
+    said: dict[str, Any] = {"uid": uid, **dict(filter(_VALUE, fields))}
     queue = delivery.get("routing_key") or ""
     return RunStart(
         uid,
@@ -141,15 +142,25 @@ def _same(  # noqa: PLR0913, PLR0917  what the text depends on
     return same_text("task", task, queue, host, pid, code)
 
 
-def _sent(request: Any) -> tuple[str, GitState]:
-    """Return the run that sent a message, empty if unknown, and the commit that it ran."""
-    found = getattr(request, HEADER, None) or (request.headers or {}).get(HEADER)
-    words = found.split(" ") if isinstance(found, str) else []
+class _Sent(NamedTuple):
+    """What a message says of its sender: the run, empty if unknown, and the commit that it ran."""
+
+    run: str
+    git: GitState
+
+
+_NOTHING_SENT = _Sent("", GitState())
+
+
+@functools.lru_cache(maxsize=1_000)
+def _read_header(header: str) -> _Sent:
+    """Read our header: those of all messages that one run sends, or that no run does, are alike."""
+    words = header.split(" ")
     if len(words) != len(("run", "commit", "dirt")):
-        return "", GitState()
+        return _NOTHING_SENT
     run, commit, dirt = words
     git = GitState("" if commit == _UNKNOWN else commit, _IS_DIRTY.get(dirt))
-    return "" if run == _UNKNOWN else run, git
+    return _Sent("" if run == _UNKNOWN else run, git)
 
 
 def _named(
@@ -163,16 +174,17 @@ def _named(
         names = list(interface.signature.parameters)
         surplus = [str(position) for position in range(len(names), len(args))]
         bound = {**dict(zip([*names, *surplus], args, strict=False)), **kwargs}
-    return {name: _recordable(name, value) for name, value in bound.items()}
+    found = {}
+    for name, value in bound.items():
+        found[name] = _recorded(name, value) if Ref.is_ref(value) else recordable(value, name=name)
+    return found
 
 
-def _recordable(name: str, value: object) -> Any:
-    if not Ref.is_ref(value):
-        return recordable(value, name=name)
+def _recorded(name: str, ref: Mapping[str, Any]) -> Any:
     try:
-        text = to_json(value)
+        text = to_json(ref)
     except ValueError:  # nothing that a message could hold
-        return recordable(value, name=name)
+        return recordable(ref, name=name)
     return _recordable_ref(name, text)
 
 

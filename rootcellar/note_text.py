@@ -26,13 +26,14 @@ from rootcellar.schemas.record import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
     "Noted",
     "begun_text",
     "encoded",
     "end_text",
+    "input_values",
     "moment",
     "nanoseconds",
     "read_note",
@@ -96,7 +97,7 @@ class Noted:
             uid=self.start.uid,
             state=RunState.SUCCEEDED,
             ended_at=moment(self.end["ended_ns"]),
-            phases=PhaseSeconds(**self.end["phases"]),
+            phases=PhaseSeconds.of(self.end["phases"]),
             inputs=tuple(inputs),
         )
 
@@ -146,26 +147,21 @@ def same_text(*values: Any) -> bytes:
     return encoded(said)[:-1] + b", "
 
 
-def end_text(
-    ended_ns: int, phases: PhaseSeconds, inputs: Iterable[tuple[str | None, InputRecord]]
-) -> bytes:
+def end_text(ended_ns: int, seconds: Mapping[str, float], inputs: Sequence[Sequence[Any]]) -> bytes:
     """Return what is added of one that succeeded, made nothing and read known versions only.
 
     Args:
         ended_ns: When, in nanoseconds since 1970.
-        phases: How long they took.
-        inputs: The uid of each one's version, which stands for what its record says of it.
+        seconds: What its phases took, by their names.
+        inputs: Of each what `input_values` gives.
     """
-    said = {
-        "ended_ns": ended_ns,
-        "phases": {
-            "stage_in": phases.stage_in,
-            "body": phases.body,
-            "stage_out": phases.stage_out,
-        },
-        "inputs": [[uid, *_INPUT_OF(one)] for uid, one in inputs],
-    }
-    return _BETWEEN + encoded(said)
+    return _BETWEEN + encoded({"ended_ns": ended_ns, "phases": seconds, "inputs": inputs})
+
+
+def input_values(record: InputRecord) -> list[Any]:
+    """Return what an end says of an input: the uid of its version, and the fields of its record."""
+    uid = None if record.version is None else record.version.ref.version
+    return [uid, *_INPUT_OF(record)]
 
 
 def read_note(head: bytes, line: bytes) -> Noted | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rootcellar.note_text import end_text, nanoseconds, read_start, start_text
+from rootcellar.note_text import end_text, input_values, nanoseconds, read_start, start_text
 from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class RunEnd:
             versions=[one.ref.version for one in read],
             text=end_text(
                 nanoseconds(record.ended_at),
-                record.phases,
-                [(one.version.ref.version if one.version else None, one) for one in record.inputs],
+                record.phases.by_name(),
+                [input_values(one) for one in record.inputs],
             ),
             record=lambda: record,
         )

@@ -40,9 +40,12 @@ _SWEEP_SECONDS = 60.0
 
 
 class Runtime:
-    """What one process works with; never shared across a fork, see `is_own`.
+    """What one process works with; never shared across a fork.
 
     Making one reclaims what dead processes of this host left behind, and opens no connection.
+
+    Attributes:
+        pid: Of the process that made it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -55,7 +58,7 @@ class Runtime:
             lambda: self.cache.root / "runs",
             spool_start=self.catalog.spool_start if self.catalog.may_be_away else None,
         )
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self._declared: set[str] = set()
         self._sweep_due = 0.0
 
@@ -67,11 +70,6 @@ class Runtime:
             CacheUnusable: It cannot be written.
         """
         return cache_of(self.settings)
-
-    @property
-    def is_own(self) -> bool:
-        """Whether this process made it, and not the one it was forked from."""
-        return self._pid == os.getpid()
 
     def close(self) -> None:
         """Close this process's connections and notes; the next use opens new ones."""
@@ -186,13 +184,14 @@ def current_settings() -> Settings:
 
 def current_runtime() -> Runtime:
     """Return this process's runtime; made on first use, and again after a fork."""
-    if _Process.runtime is None or not _Process.runtime.is_own:
-        _Process.runtime = Runtime(current_settings())
-    return _Process.runtime
+    runtime = _Process.runtime
+    if runtime is None or runtime.pid != os.getpid():
+        runtime = _Process.runtime = Runtime(current_settings())
+    return runtime
 
 
 def forget_runtime() -> None:
     """Let the next use read the settings again; for tests and notebooks that change them."""
-    if _Process.runtime is not None and _Process.runtime.is_own:
+    if _Process.runtime is not None and _Process.runtime.pid == os.getpid():
         _Process.runtime.close()
     _Process.settings = _Process.runtime = None

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind, Ref
 
@@ -249,6 +252,20 @@ class PhaseSeconds:
     stage_in: float = 0.0
     body: float = 0.0
     stage_out: float = 0.0
+
+    @classmethod
+    def of(cls, seconds: Mapping[str, float]) -> Self:
+        """Return what phases took that are told by their names, as `stage in`, and no others."""
+        told = seconds.get
+        return cls(
+            stage_in=told("stage in", 0.0),
+            body=told("body", 0.0),
+            stage_out=told("stage out", 0.0),
+        )
+
+    def by_name(self) -> dict[str, float]:
+        """Return what `of` reads."""
+        return {"stage in": self.stage_in, "body": self.body, "stage out": self.stage_out}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

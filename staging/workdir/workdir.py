@@ -82,6 +82,7 @@ class Workdir:
         self._root = cache.root
         self._is_closed = False
         self._top = self._scratch.location
+        self._before = len(self._top) + 1
         self._inputs = Places(self._top, root=cache.root, taken=(ASIDE, _OUT, _TMP))
         self._outputs: Places | None = None
         self._reserved: list[str] = []
@@ -122,7 +123,8 @@ class Workdir:
         except OSError as error:
             raise cache_error(error) from error
         self._files.append((path, cached, argument, ordinal))
-        return Path(path)
+        # Not `Path(path)`, which would take apart what leads to the workdir, each time.
+        return self._scratch.path / path[self._before :]
 
     def place_folder(
         self, members: Mapping[str, Cached], *, argument: str, ordinal: int, name: str
@@ -220,13 +222,12 @@ class Workdir:
 
     def _release(self, top: int, *, at_once: bool) -> None:
         """End the leases of files below the workdir, which is open; of many not at once."""
-        before = len(self._top) + 1
         with Release(top) as release:
             while self._files:
-                release.let_go(self._files.pop()[0][before:])
+                release.let_go(self._files.pop()[0][self._before :])
             while self._folders and not (at_once and self._folders[-1].count > _MANY):
                 for path in self._folders.pop().paths():
-                    release.let_go(path[before:])
+                    release.let_go(path[self._before :])
 
     def _link(self, cached: Cached, path: str) -> None:
         try:
