@@ -57,6 +57,9 @@ class CallPlan:
         Raises:
             TypeError: The call does not fit; worded as by `inspect`.
         """
+        names = self.positional
+        if self.is_plain and not kwargs and len(args) == len(names) == len(self.defaults):
+            return dict(zip(names, args, strict=True))  # as most calls are
         found = self._given(args, kwargs, partial=partial) if self.is_plain else None
         if found is None:
             bind = self.signature.bind_partial if partial else self.signature.bind
