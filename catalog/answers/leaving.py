@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from rootcellar.catalog import lookup
 from rootcellar.catalog import tables as t
+from rootcellar.catalog.aliases import last_settings
 from rootcellar.catalog.mark_tables import alias
 from rootcellar.catalog.upserts import chunks
 
@@ -63,8 +64,9 @@ def left_over(connection: Connection, policies: Mapping[str, Retention], now: da
 
 def _aliased(connection: Connection) -> list[int]:
     """Return the versions that an alias stands for now."""
-    last = select(func.max(alias.c.id)).group_by(alias.c.name)
-    query = select(alias.c.version_id).where(alias.c.id.in_(last), alias.c.version_id.is_not(None))
+    query = select(alias.c.version_id).where(
+        alias.c.id.in_(last_settings()), alias.c.version_id.is_not(None)
+    )
     return list(connection.execute(query).scalars())
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, insert, select, update
 
 from rootcellar.catalog import lookup
+from rootcellar.catalog.aliases import last_settings
 from rootcellar.catalog.drawing.table import Column, Table
 from rootcellar.catalog.mark_tables import alias, tag
 from rootcellar.catalog.tables import version
@@ -161,12 +162,7 @@ def aliases(connection: Connection, owner: Owner, name: str | None) -> Table[Ali
         alias.c.name, alias.c.version_id, alias.c.set_at
     )
     if name is None:
-        place = func.row_number().over(
-            partition_by=alias.c.name, order_by=(alias.c.set_at.desc(), alias.c.id.desc())
-        )
-        each = select(alias.c.id, place.label("place")).subquery()
-        last = select(each.c.id).where(each.c.place == 1)
-        query = query.where(alias.c.id.in_(last), alias.c.version_id.is_not(None))
+        query = query.where(alias.c.id.in_(last_settings()), alias.c.version_id.is_not(None))
         query = query.order_by(alias.c.name)
     else:
         query = query.where(alias.c.name == name).order_by(alias.c.set_at.desc(), alias.c.id.desc())

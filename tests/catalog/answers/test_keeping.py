@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from rootcellar.catalog.catalog import Catalog
 from rootcellar.schemas.errors import CatalogError, NotInCatalog
 from rootcellar.schemas.ref import Pin
 from rootcellar.schemas.retention import Retention
@@ -204,3 +205,18 @@ def test_limits_and_names_are_checked(lab_file):
         lab_file.catalog.deleted("nothing")
     with pytest.raises(CatalogError):
         lab_file.catalog.deleted(limit=0)
+
+
+def test_an_alias_keeps_its_version_after_a_merge(lab, tmp_path):
+    """What the other side had said before was entered later, and does not count."""
+    first, second, third = (at(str(n), lab) for n in range(3))
+    for one in (first, second, third):
+        lab.run("draw", [], [one])
+    with Catalog(f"sqlite:///{tmp_path}/laptop.sqlite") as laptop:
+        lab.catalog.push(laptop)
+        laptop.alias(first.ref.version, "paper")
+        lab.catalog.alias(second.ref.version, "paper")
+        lab.catalog.pull(laptop)
+
+    assert second.ref.version == lab.catalog.find("paper").uid
+    assert uids([first]) == left(lab, draft=Retention())
