@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from rootcellar.catalog.answers.whence import LocalContent
-from rootcellar.schemas.errors import BindingError, ContentError, SettingsError
+from rootcellar.schemas.errors import BindingError, CatalogError, ContentError, SettingsError
 from rootcellar.schemas.manifest import MANIFEST_NAME
 from rootcellar.schemas.manifest_text import Line, ManifestText, ManifestWriter
 from rootcellar.staging.engine.hashing import digest_file
@@ -50,6 +50,8 @@ def content_of(path: str | os.PathLike[str], catalog: Catalog) -> LocalContent:
             if place.name == MANIFEST_NAME:
                 return _by_manifest(place, place.name)
             return _file(place, catalog)
+    except CatalogError:  # some are an OSError, and not about this file
+        raise
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BindingError(
             f"there is no local file or folder {place.name!r}",

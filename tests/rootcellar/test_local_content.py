@@ -13,7 +13,12 @@ from rootcellar import Artifact, Catalog, Folder, local_content
 from rootcellar.local_content import content_of
 from rootcellar.runtime import current_runtime
 from rootcellar.schemas.digest import Digest
-from rootcellar.schemas.errors import BindingError, ContentError, SettingsError
+from rootcellar.schemas.errors import (
+    BindingError,
+    CatalogUnavailable,
+    ContentError,
+    SettingsError,
+)
 
 
 class Deep(Artifact, uri="derived://deep/{page}", format=Folder()):
@@ -173,3 +178,11 @@ def test_the_digest_is_that_of_the_bytes(cat, here):
     assert cat.whence(found)
     shutil.rmtree(here)
     assert cat.whence(found)
+
+
+def test_a_catalog_that_is_away_is_no_file_that_cannot_be_read(here):
+    """Both are operating system errors by class; each is told as what it is."""
+    path = here / "mine"
+    _written(path, "a b c")
+    with Catalog("postgresql://nobody@127.0.0.1:1/none") as away, pytest.raises(CatalogUnavailable):
+        away.whence(path)
