@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
+from rootcellar.catalog.answers.asking import check_limit, cut_note
 from rootcellar.catalog.answers.charting import Charting
 from rootcellar.catalog.answers.comparing import Comparing
 from rootcellar.catalog.answers.keeping import Keeping
@@ -17,14 +18,13 @@ from rootcellar.catalog.resolving import Subject, resolve
 from rootcellar.schemas.errors import NotInCatalog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime, timedelta
-
     from sqlalchemy import Connection
 
     from rootcellar.catalog.drawing.graph import Graph
     from rootcellar.catalog.drawing.table import Table
+    from rootcellar.catalog.names import TypeName
     from rootcellar.catalog.stored_runs import StoredRuns
+    from rootcellar.catalog.times import Moment
     from rootcellar.catalog.values import (
         ArtifactType,
         Direction,
@@ -60,39 +60,41 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keep
         return listing.type_table(self._read(lookup.types))
 
     def versions(
-        self, type_name: str | None = None, /, *, max_rows: int = 10_000, **key: Any
+        self, type_name: TypeName | None = None, /, *, max_rows: int = 10_000, **key: Any
     ) -> Table[Version]:
         """Return versions, newest first.
 
         Args:
-            type_name: A type, or None for all.
+            type_name: A type, by its name or its class, or None for all.
             max_rows: The table's note says if there are more.
             **key: Values of key fields; a list allows each of its members.
 
         Raises:
             NotInCatalog: No such type, or its keys have no such field.
         """
+        check_limit("max_rows", max_rows)
+        name = names.optional_type(type_name)
 
         def find(connection: Connection) -> list[Version]:
-            if type_name is None:
+            if name is None:
                 names.refuse_key(key)
             else:
-                names.check_type(type_name, lookup.type_names(connection))
-                fields = lookup.key_fields(connection, type_name) if key else set()
-                names.check_fields(type_name, key, fields)
+                names.check_type(name, lookup.type_names(connection))
+                fields = lookup.key_fields(connection, name) if key else set()
+                names.check_fields(name, key, fields)
             return lookup.find_versions(
-                connection, self, type_name=type_name, constraints=key, max_rows=max_rows + 1
+                connection, self, type_name=name, constraints=key, max_rows=max_rows + 1
             )
 
         found = self._read(find)
-        return listing.version_table(found[:max_rows], note=_note(found, max_rows))
+        return listing.version_table(found[:max_rows], note=cut_note(len(found), max_rows))
 
     def runs(
         self,
         task: str | None = None,
         state: RunState | str | None = None,
         *,
-        since: datetime | timedelta | None = None,
+        since: Moment | None = None,
         limit: int = 1_000,
     ) -> Table[Run]:
         """Return runs, the last started first.
@@ -100,14 +102,15 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keep
         Args:
             task: Of this task only: its whole name, or the end of it after a dot.
             state: In this state only, such as `failed`.
-            since: Started at or after an aware time, or within a span until now.
+            since: Started at or after a time, or within a span until now, such as `"7d"`; as `at`.
             limit: The table's note says if there are more.
 
         Raises:
             NotInCatalog: No such task ran, or there is no such state.
             CatalogError: `since` has no time zone.
         """
-        wanted, start = names.state(state), names.moment(since)
+        check_limit("limit", limit)
+        wanted, start = names.state(state), names.since(since)
 
         def find(connection: Connection) -> StoredRuns:
             tasks = None if task is None else names.tasks(task, runs.task_names(connection))
@@ -116,7 +119,7 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keep
             )
 
         found = self._read(find)
-        return listing.run_table(found.first(limit), note=_note(found, limit))
+        return listing.run_table(found.first(limit), note=cut_note(len(found), limit))
 
     def run(self, uid: str) -> Run:
         """Return the run with this uid.
@@ -243,7 +246,3 @@ class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keep
             max_depth=max_depth,
             is_drawn=is_drawn,
         )
-
-
-def _note(found: Sequence[Any], limit: int) -> str:
-    return f"first {limit:,} of more".replace(",", " ") if len(found) > limit else ""

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import difflib
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from rootcellar.catalog.canonical import clean_text
+from rootcellar.catalog.times import Moment, moment_of
 from rootcellar.catalog.values import Direction
 from rootcellar.schemas.errors import CatalogError, NotInCatalog
 from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import datetime
 
-__all__ = ["check_fields", "check_type", "check_walk", "moment", "refuse_key", "state", "tasks"]
+__all__ = [
+    "TypeName",
+    "check_fields",
+    "check_type",
+    "check_walk",
+    "optional_type",
+    "refuse_key",
+    "since",
+    "state",
+    "tasks",
+    "type_name",
+]
 
 _SUGGESTIONS = 5
+
+
+class _Named(Protocol):
+    """An artifact type as its class."""
+
+    type_name: str
+
+
+TypeName = str | _Named
+"""A type by its name, or its class."""
 
 
 def refuse_key(fields: Collection[str]) -> None:
@@ -63,16 +85,24 @@ def state(name: RunState | str | None) -> RunState | None:
         ) from error
 
 
-def moment(since: datetime | timedelta | None) -> datetime | None:
-    """Return the time that is meant, for a span the one so long ago."""
-    if isinstance(since, timedelta):
-        return datetime.now(UTC) - since
-    if since is not None and since.tzinfo is None:
-        raise CatalogError(
-            f"the time {since.isoformat()} has no time zone",
-            remedy="Give it one, as in since.astimezone(), or pass a timedelta",
+def since(when: Moment | None) -> datetime | None:
+    """Return the time from which on something is meant; None if that is any."""
+    return None if when is None else moment_of(when)
+
+
+def optional_type(named: TypeName | None) -> str | None:
+    """Return the name of a type, or None for all types."""
+    return None if named is None else type_name(named)
+
+
+def type_name(named: TypeName) -> str:
+    """Return the name of a type, which may be given as its class."""
+    name = named if isinstance(named, str) else getattr(named, "type_name", None)
+    if not isinstance(name, str):
+        raise NotInCatalog(
+            f"{named!r:.80} names no artifact type", remedy="Pass its name, or its class"
         )
-    return since
+    return name
 
 
 def check_walk(direction: str, *, max_nodes: int) -> None:

@@ -23,9 +23,11 @@ from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Table
+
+    from rootcellar.catalog.times import Moment
 
 __all__ = ["Charting"]
 
@@ -35,7 +37,7 @@ _READS_ONLY = "pull"
 class Charting(Ledger):
     """The project at one glance; see `Catalog`."""
 
-    def map(self, since: datetime | timedelta | None = None) -> Graph:
+    def map(self, since: Moment | None = None) -> Graph:
         """Return which types were made from which by which task, whatever the keys.
 
         It is drawn from the runs and not from code: a task that never ran is not on it. What was
@@ -43,13 +45,13 @@ class Charting(Ledger):
         artifacts it has, each task how many runs.
 
         Args:
-            since: Look at runs that started at or after an aware time, or within a span until now.
+            since: Look at runs that started at or after a time, or within a span until now.
                 Without, every run is read once, which takes its time in a large catalog.
 
         Raises:
             CatalogError: `since` has no time zone.
         """
-        start = names.moment(since)
+        start = names.since(since)
         return self._read(lambda connection: _chart(connection, start))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lookup, names, runs
+from rootcellar.catalog.answers.asking import check_limit
 from rootcellar.catalog.answers.comparison import compare_runs, compare_versions
 from rootcellar.catalog.answers.dependants import impact
 from rootcellar.catalog.answers.divergence import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rootcellar.catalog.answers.difference import Difference
     from rootcellar.catalog.answers.impact import Impact
     from rootcellar.catalog.drawing.table import Table
+    from rootcellar.catalog.names import TypeName
 
 __all__ = ["Comparing"]
 
@@ -102,7 +104,7 @@ class Comparing(Ledger):
         )
 
     def stale(
-        self, type_name: str | None = None, /, *, max_rows: int = 10_000, **key: Any
+        self, type_name: TypeName | None = None, /, *, max_rows: int = 10_000, **key: Any
     ) -> Table[Stale]:
         """Return the current versions that would be made from something else today.
 
@@ -112,23 +114,25 @@ class Comparing(Ledger):
         not seen since is not noticed, nor is other code.
 
         Args:
-            type_name: A type, or None for all.
+            type_name: A type, by its name or its class, or None for all.
             max_rows: The table's note says if there are more.
             **key: Values of key fields; a list allows each of its members.
 
         Raises:
             NotInCatalog: No such type, or its keys have no such field.
         """
+        check_limit("max_rows", max_rows)
+        name = names.optional_type(type_name)
 
         def find(connection: Connection) -> list[Stale]:
             type_id = None
-            if type_name is None:
+            if name is None:
                 names.refuse_key(key)
             else:
-                names.check_type(type_name, lookup.type_names(connection))
-                fields = lookup.key_fields(connection, type_name) if key else set()
-                names.check_fields(type_name, key, fields)
-                type_id = lookup.type_id(connection, type_name)
+                names.check_type(name, lookup.type_names(connection))
+                fields = lookup.key_fields(connection, name) if key else set()
+                names.check_fields(name, key, fields)
+                type_id = lookup.type_id(connection, name)
             return find_stale(connection, type_id=type_id, constraints=key, max_rows=max_rows + 1)
 
         found = self._read(find)

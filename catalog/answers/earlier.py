@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ from sqlalchemy import or_, select
 
 from rootcellar.catalog import lookup
 from rootcellar.catalog import tables as t
-from rootcellar.catalog.answers.moments import moment_of
 from rootcellar.catalog.resolving import Subject, resolve
+from rootcellar.catalog.times import is_time, moment_of
 from rootcellar.catalog.wording import minute
 from rootcellar.schemas.errors import NotInCatalog
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.values import Owner, Version
 
-__all__ = ["Than", "is_time", "other_version"]
+__all__ = ["Than", "other_version"]
 
 Than = Subject | date | timedelta | None
 """What names the version to compare with.
@@ -28,15 +27,6 @@ Than = Subject | date | timedelta | None
 None: the last one before with other content. A span or a time, as a `Moment`: the one that was
 current then. Anything else: as a subject.
 """
-
-_SPAN = re.compile(r"(\d{1,5})\s*(s|min|m|h|d|w)")
-_UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
-
-
-def is_time(text: str) -> bool:
-    """Tell whether a text is written as a span or a time, not as the name of a version."""
-    return bool(_SPAN.fullmatch(text.strip()) or _DATE.fullmatch(text))
 
 
 def other_version(connection: Connection, owner: Owner, x: Version, than: Than) -> Version:
@@ -56,11 +46,9 @@ def other_version(connection: Connection, owner: Owner, x: Version, than: Than) 
 
 def _moment(than: Than) -> datetime | None:
     """Return the time that is meant; None if `than` names no time."""
-    if isinstance(than, str):
-        if span := _SPAN.fullmatch(than.strip()):
-            return moment_of(timedelta(**{_UNITS[span[2]]: int(span[1])}))
-        return moment_of(than) if _DATE.fullmatch(than) else None
-    return moment_of(than) if isinstance(than, date | timedelta) else None
+    if isinstance(than, str) and not is_time(than):
+        return None
+    return moment_of(than) if isinstance(than, str | date | timedelta) else None
 
 
 def _at(connection: Connection, owner: Owner, x: Version, moment: datetime) -> Version:

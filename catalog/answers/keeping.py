@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from rootcellar.catalog import names
 from rootcellar.catalog.answers import places, removals
 from rootcellar.catalog.answers.asking import check_limit
 from rootcellar.catalog.ledger import Ledger
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rootcellar.catalog.answers.removals import Deleted, Retiring
+    from rootcellar.catalog.names import TypeName
     from rootcellar.schemas.record import VersionRecord
     from rootcellar.schemas.ref import Pin
     from rootcellar.schemas.retention import Retention
@@ -50,7 +52,7 @@ class Keeping(Ledger):
             lambda connection: removals.retiring(connection, self._owner, policies, at)
         )
 
-    def deleted(self, type_name: str | None = None, /, *, limit: int = 10_000) -> Deleted:
+    def deleted(self, type_name: TypeName | None = None, /, *, limit: int = 10_000) -> Deleted:
         """Return versions whose bytes were deleted, or found missing, the last first.
 
         Their rows stay, with what made them and what they became: see `rebuildable` of the result.
@@ -59,9 +61,10 @@ class Keeping(Ledger):
             NotInCatalog: No such type.
         """
         check_limit("limit", limit)
+        name = names.optional_type(type_name)
         return self._read(
             lambda connection: removals.deleted(
-                connection, self._owner, type_name=type_name, limit=limit
+                connection, self._owner, type_name=name, limit=limit
             )
         )
 

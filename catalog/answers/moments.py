@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import func, select
@@ -15,23 +14,22 @@ from rootcellar.catalog.drawing.deferred import Deferred
 from rootcellar.catalog.resolving import resolve
 from rootcellar.catalog.tables import artifact, location, version
 from rootcellar.catalog.wording import minute
-from rootcellar.schemas.errors import CatalogError, NotInCatalog
+from rootcellar.schemas.errors import NotInCatalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
 
     from rootcellar.catalog.drawing.table import Table
+    from rootcellar.catalog.names import TypeName
     from rootcellar.catalog.resolving import Subject
     from rootcellar.catalog.values import Owner, Version
 
-__all__ = ["Moment", "View", "moment_of"]
+__all__ = ["View"]
 
 _T = TypeVar("_T")
-
-Moment = datetime | date | timedelta | str
-"""An aware time, a day, ISO text, or a span before now. What has no zone is UTC, a day begins."""
 
 
 class _Reads(Protocol):
@@ -57,21 +55,22 @@ class View:
         return f"<View of the catalog at {minute(self.when)}>"
 
     def versions(
-        self, type_name: str | None = None, /, *, max_rows: int = 10_000, **key: Any
+        self, type_name: TypeName | None = None, /, *, max_rows: int = 10_000, **key: Any
     ) -> Table[Version]:
         """Return the versions that were current, sorted by type and key.
 
         Args:
-            type_name: A type, or None for all.
+            type_name: A type, by its name or its class, or None for all.
             max_rows: The table's note says if there are more.
             **key: Values of key fields; a list allows each of its members.
 
         Raises:
             NotInCatalog: No such type, or its keys have no such field.
         """
+        name = names.optional_type(type_name)
 
         def find(connection: Connection) -> Table[Version]:
-            query = self._current(*type_conditions(connection, type_name, key))
+            query = self._current(*type_conditions(connection, name, key))
             ids = connection.execute(query.limit(max_rows + 1)).scalars().all()
             rows = lookup.version_rows(connection, ids[:max_rows])
             ordered = [rows[row_id] for row_id in lookup.in_order(rows, dict.fromkeys(rows, 0))]
@@ -130,37 +129,6 @@ class View:
             .where(location.c.uri_digest == short_digest(uri), version.c.recorded_at <= self.when)
             .order_by(version.c.recorded_at.desc(), version.c.id.desc())
         )
-
-
-def moment_of(when: Moment) -> datetime:
-    """Return the aware time that is meant.
-
-    Raises:
-        CatalogError: A time without a zone that is no text, or a text that is no time.
-    """
-    moment: datetime | None = None
-    match when:
-        case str():
-            moment = _read_time(when)
-        case datetime() | timedelta():
-            moment = names.moment(when)
-        case date():
-            moment = datetime.combine(when, time(), UTC)
-    if moment is None:
-        raise CatalogError(
-            f"a {type(when).__name__} is no time", remedy="Pass a time, a day, ISO text or a span"
-        )
-    return moment
-
-
-def _read_time(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CatalogError(
-            f"{text[:80]!r} is no time", remedy="Write it as 2026-01-31 or 2026-01-31T12:00+01:00"
-        ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _same_artifact(one: Version) -> ColumnElement[bool]:

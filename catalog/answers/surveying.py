@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from rootcellar.catalog import names
 from rootcellar.catalog.answers import costs, failings, grids, twins
 from rootcellar.catalog.answers.asking import check_limit
-from rootcellar.catalog.answers.moments import View, moment_of
+from rootcellar.catalog.answers.moments import View
 from rootcellar.catalog.ledger import Ledger
+from rootcellar.catalog.times import moment_of
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     from rootcellar.catalog.answers.failings import Failures
-    from rootcellar.catalog.answers.moments import Moment
     from rootcellar.catalog.drawing.table import Row, Table
+    from rootcellar.catalog.names import TypeName
+    from rootcellar.catalog.times import Moment
 
 __all__ = ["Surveying"]
 
@@ -38,7 +38,7 @@ class Surveying(Ledger):
     def failures(
         self,
         task: str | None = None,
-        since: datetime | timedelta | None = None,
+        since: Moment | None = None,
         *,
         limit: int = 1_000,
     ) -> Failures:
@@ -48,21 +48,21 @@ class Surveying(Ledger):
 
         Args:
             task: Of this task only: its whole name, or the end of it after a dot.
-            since: Started at or after an aware time, or within a span until now.
+            since: Started at or after a time, or within a span until now, such as `"7d"`; as `at`.
             limit: The table's note says if there are more; `groups` counts them all.
 
         Raises:
             NotInCatalog: No such task ran.
         """
         check_limit("limit", limit)
-        start = names.moment(since)
+        start = names.since(since)
         return self._read(
             lambda connection: failings.failures(
                 connection, self._owner, name=task, since=start, limit=limit
             )
         )
 
-    def duplicates(self, type_name: str | None = None, /, *, limit: int = 1_000) -> Table[Row]:
+    def duplicates(self, type_name: TypeName | None = None, /, *, limit: int = 1_000) -> Table[Row]:
         """Return one row per content that several versions have, what costs most first.
 
         `places` counts the URIs where it is now, `extra_bytes` what all but one of them take, and
@@ -76,11 +76,14 @@ class Surveying(Ledger):
             NotInCatalog: No such type.
         """
         check_limit("limit", limit)
+        name = names.optional_type(type_name)
         return self._read(
-            lambda connection: twins.duplicates(connection, type_name=type_name, limit=limit)
+            lambda connection: twins.duplicates(connection, type_name=name, limit=limit)
         )
 
-    def gaps(self, *, have: str, lack: str, limit: int = 10_000, **key: Any) -> Table[Row]:
+    def gaps(
+        self, *, have: TypeName, lack: TypeName, limit: int = 10_000, **key: Any
+    ) -> Table[Row]:
         """Return the keys of current artifacts of one type for which there is none of another.
 
         Two keys belong together if they agree in all fields that both types have. Each row is a key
@@ -98,10 +101,16 @@ class Surveying(Ledger):
         """
         check_limit("limit", limit)
         return self._read(
-            lambda connection: grids.gaps(connection, have=have, lack=lack, key=key, limit=limit)
+            lambda connection: grids.gaps(
+                connection,
+                have=names.type_name(have),
+                lack=names.type_name(lack),
+                key=key,
+                limit=limit,
+            )
         )
 
-    def coverage(self, type_name: str, /, *, limit: int = 10_000, **grid: Any) -> Table[Row]:
+    def coverage(self, type_name: TypeName, /, *, limit: int = 10_000, **grid: Any) -> Table[Row]:
         """Return each key of a grid, and whether its artifact is there.
 
         The column `state` is `missing`, `present`, or `stale` for what is there and would be made
@@ -109,7 +118,7 @@ class Surveying(Ledger):
         A column that is called like a key field has an underscore at its end, as in `state_`.
 
         Args:
-            type_name: A type.
+            type_name: A type, by its name or its class.
             limit: The table's note counts the whole grid.
             **grid: A value or several for each key field; one that is left out takes all values
                 that artifacts of the type have.
@@ -119,23 +128,22 @@ class Surveying(Ledger):
             CatalogError: The grid has more than a million keys.
         """
         check_limit("limit", limit)
+        name = names.type_name(type_name)
         return self._read(
             lambda connection: grids.coverage(
-                connection, self._owner, type_name=type_name, grid=grid, limit=limit
+                connection, self._owner, type_name=name, grid=grid, limit=limit
             )
         )
 
-    def cost(
-        self, task: str | None = None, since: datetime | timedelta | None = None
-    ) -> Table[Row]:
+    def cost(self, task: str | None = None, since: Moment | None = None) -> Table[Row]:
         """Return one row per task: runs, seconds by phase, bytes, share of inputs on the host.
 
         Args:
             task: Of this task only: its whole name, or the end of it after a dot.
-            since: Started at or after an aware time, or within a span until now.
+            since: Started at or after a time, or within a span until now, such as `"7d"`; as `at`.
 
         Raises:
             NotInCatalog: No such task ran.
         """
-        start = names.moment(since)
+        start = names.since(since)
         return self._read(lambda connection: costs.cost(connection, name=task, since=start))

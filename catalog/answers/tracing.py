@@ -13,8 +13,6 @@ from rootcellar.catalog.resolving import resolve
 from rootcellar.schemas.errors import CatalogError, NotInCatalog
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     from sqlalchemy import Connection
 
     from rootcellar.catalog.answers.copies import Examine
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from rootcellar.catalog.answers.whence import LocalContent, Whence
     from rootcellar.catalog.drawing.table import Table
     from rootcellar.catalog.resolving import Subject
+    from rootcellar.catalog.times import Moment
     from rootcellar.catalog.values import Run, Version
     from rootcellar.schemas.record import Environment
     from rootcellar.schemas.ref import Kind
@@ -95,7 +94,7 @@ class Tracing(Ledger):
         self,
         x: Subject,
         /,
-        since: datetime | timedelta | None = None,
+        since: Moment | None = None,
         *,
         transitive: bool = False,
         max_nodes: int = 10_000,
@@ -107,13 +106,13 @@ class Tracing(Ledger):
         over earlier outputs and never opened it. The note says what a limit cut.
 
         Args:
-            since: Started at or after an aware time, or within a span until now.
+            since: Started at or after a time, or within a span until now, such as `"7d"`; as `at`.
             transitive: Those that read what was made from it, too, step by step.
             max_nodes: Follow so many versions at most.
         """
         check_limit("limit", limit)
         check_limit("max_nodes", max_nodes)
-        start = names.moment(since)
+        start = names.since(since)
 
         def find(connection: Connection) -> Table[Run]:
             one = resolve(connection, self._owner, x)

@@ -9,7 +9,7 @@ import click
 
 from rootcellar.catalog.answers.causes import CauseKind
 from rootcellar.catalog.answers.difference import Topic
-from rootcellar.catalog.answers.earlier import is_time
+from rootcellar.catalog.times import is_time
 from rootcellar.catalog.values import Run
 from rootcellar.cli.documents import version_document
 from rootcellar.cli.listing import read_since

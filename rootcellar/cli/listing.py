@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rootcellar.catalog.times import moment_of, span_of
 from rootcellar.cli import wording
 from rootcellar.cli.documents import run_document, version_document
 from rootcellar.cli.options import common_options, print_json
 from rootcellar.cli.project import Project
 from rootcellar.cli.subject import key_of, type_name_of
 from rootcellar.cli.terminal import Column, Terminal
+from rootcellar.schemas.errors import CatalogError
 from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "read_since"]
 
 _NEWEST = 50
-_SPAN = re.compile(r"(\d+)\s*(s|m|min|h|d|w)")
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _NOTHING = "Nothing is recorded yet."
 
 
@@ -192,11 +191,12 @@ def read_since(
     """Read `2h`, `7d`, `2026-01-31` or a whole ISO time; one without a zone is local."""
     if text is None:
         return None
-    if match := _SPAN.fullmatch(text):
-        return datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     try:
+        span = span_of(text)
+        if span is not None:
+            return moment_of(span)
         return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError) as error:
+    except (CatalogError, ValueError, OverflowError) as error:
         raise click.BadParameter(
             f"{text!r} is neither a span such as 2h or 7d nor a date such as 2026-01-31."
         ) from error

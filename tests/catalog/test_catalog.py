@@ -313,3 +313,42 @@ def test_a_value_prints_on_one_line(catalog, grid):
         failed
     )
     assert "<ArtifactType pv: 4 artifacts at ?>" == repr(catalog.types()[0])
+
+
+def test_a_type_may_be_named_by_its_class(catalog, grid):
+    """Wherever a question takes a type; what is neither is refused."""
+
+    class Pv:
+        type_name = "pv"
+
+    class W:
+        type_name = "w"
+
+    assert 4 == len(catalog.versions(Pv))
+    assert 2 == len(catalog.versions(Pv, tilt=10))
+    assert 0 == len(catalog.stale(Pv)) == len(catalog.duplicates(Pv)) == len(catalog.deleted(Pv))
+    assert 4 == len(catalog.coverage(Pv))
+    assert 0 == len(catalog.gaps(have=W, lack=Pv))
+    assert 4 == len(catalog.at("0s").versions(Pv))
+    with pytest.raises(NotInCatalog, match="names no artifact type"):
+        catalog.versions(3)
+
+
+def test_a_start_may_be_written(catalog, grid):
+    """As a span, or as a day; what is neither is refused in our words."""
+    assert 3 == len(catalog.runs(since="2026-01-01"))
+    assert 0 == len(catalog.runs(since="1s"))
+    assert 1 == len(catalog.failures(since=date(2026, 1, 1)))
+    with pytest.raises(CatalogError, match="'lately' is no time"):
+        catalog.runs(since="lately")
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_leaves_nothing_is_refused(catalog, grid, limit):
+    """An empty answer would look like lost data."""
+    with pytest.raises(CatalogError, match="limit cannot be"):
+        catalog.runs(limit=limit)
+    with pytest.raises(CatalogError, match="max_rows cannot be"):
+        catalog.versions(max_rows=limit)
+    with pytest.raises(CatalogError, match="max_rows cannot be"):
+        catalog.stale(max_rows=limit)

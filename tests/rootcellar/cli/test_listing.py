@@ -152,7 +152,9 @@ def test_runs_for_people(call, filled: Path) -> None:
     assert "ValueError: beyond the vertical" in lines[1]
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2 fortnights", "2026-13-01", "-1h"])
+@pytest.mark.parametrize(
+    "since", ["yesterday", "2 fortnights", "2026-13-01", "-1h", "99999999d", "9" * 5000 + "d"]
+)
 def test_runs_refuse_a_time_they_cannot_read(refuse, since: str) -> None:
     """An unreadable time is a wrong call that names the option."""
     error = refuse("runs", f"--since={since}")
