@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rootcellar.catalog import names, runs
-from rootcellar.catalog.answers import copies, history, origins, readings
+from rootcellar.catalog.answers import copies, ends, history, origins, readings
 from rootcellar.catalog.answers.asking import check_limit
 from rootcellar.catalog.answers.recipes import recipe_of
 from rootcellar.catalog.ledger import Ledger
@@ -124,6 +124,17 @@ class Tracing(Ledger):
             )
 
         return self._read(find)
+
+    def ending(self, end: str, /, *, limit: int = 100) -> list[Version | Run]:
+        """Return the versions and runs whose uid ends so, which is what tables show of it.
+
+        Args:
+            limit: Of versions and of runs.
+        """
+        check_limit("limit", limit)
+        return self._read(
+            lambda connection: ends.ending(connection, self._owner, end, limit=limit)
+        )
 
     def attempts(self, x: Subject | Run, /, *, limit: int = 1_000) -> Table[Run]:
         """Return all runs of one Celery message, the first first: retries and redeliveries.

@@ -37,7 +37,6 @@ __all__ = [
 
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _END_OF_UID = re.compile(r"[0-9a-f-]{6,35}")
-_SEARCHED = 10_000
 _JSON_TYPES = {"int", "float", "bool"}
 
 
@@ -121,14 +120,25 @@ def find(project: Project, words: Sequence[str]) -> Version | Run:
     if len(words) == 1 and _UID.fullmatch(words[0]):
         return catalog.version(words[0]) or _run(catalog, words[0])
     try:
-        return catalog.find(artifact_of(project, words))
-    except NotInCatalog:
+        type_name_of(project, words[0])
+    except NotInCatalog as error:
         if len(words) > 1:
             raise
-        named = _by_end(catalog, words[0]) or _by_alias(catalog, words[0])
-        if named is None:
-            raise
+        return _named_otherwise(catalog, words[0], error)
+    return catalog.find(artifact_of(project, words))
+
+
+def _named_otherwise(catalog: Catalog, word: str, error: NotInCatalog) -> Version | Run:
+    """Return what is named by an alias or by the end of a uid."""
+    named = _by_end(catalog, word) or _by_alias(catalog, word)
+    if named is not None:
         return named
+    raise NotInCatalog(
+        "there is no artifact type of that name, no such alias, and no uid that ends so",
+        word,
+        "",
+        f"{error.remedy}; `rootcellar alias` lists aliases, and of a uid the end is what counts",
+    ) from error
 
 
 def _by_alias(catalog: Catalog, word: str) -> Version | None:
@@ -238,12 +248,10 @@ def _run(catalog: Catalog, uid: str) -> Run:
 
 
 def _by_end(catalog: Catalog, end: str) -> Version | Run | None:
-    """Return the only one of the newest versions and runs whose uid ends so."""
+    """Return the only version or run whose uid ends so."""
     if not _END_OF_UID.fullmatch(end):
         return None
-    known: list[Version | Run] = [*catalog.versions(max_rows=_SEARCHED)]
-    known += catalog.runs(limit=_SEARCHED)
-    found = [one for one in known if one.uid.endswith(end)]
+    found = catalog.ending(end)
     if len(found) > 1:
         raise NotInCatalog(
             f"{len(found)} uids end in {end}", "", "", "Give more of the uid, or all of it"

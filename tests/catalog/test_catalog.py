@@ -352,3 +352,14 @@ def test_a_limit_that_leaves_nothing_is_refused(catalog, grid, limit):
         catalog.versions(max_rows=limit)
     with pytest.raises(CatalogError, match="max_rows cannot be"):
         catalog.stale(max_rows=limit)
+
+
+def test_a_uid_is_found_by_its_end(catalog, grid):
+    """Versions before runs, and nothing is a pattern."""
+    version, run = catalog.versions("pv")[0], catalog.runs()[0]
+
+    assert [version] == catalog.ending(version.uid[-8:])
+    assert [run] == catalog.ending(run.uid[-8:])
+    assert 3 + 6 == len(catalog.ending(""))
+    assert 2 == len(catalog.ending("", limit=1))
+    assert [] == catalog.ending("%")

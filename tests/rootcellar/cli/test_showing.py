@@ -135,3 +135,22 @@ def test_hits_are_shown(ask, call, filled: Path) -> None:
 
     assert "1 of 1 input file on the host (100%)" in call("show", uid).stdout
     assert "100%" in call("runs", COLUMNS="160").stdout
+
+
+def test_a_uid_is_known_by_its_end(ask, filled: Path) -> None:
+    """Versions and runs, as tables show them."""
+    runs, versions = ask("runs")["runs"], ask("ls", "--all")["versions"]
+
+    for one in runs:
+        assert ask("show", one["run"][-8:])["run"]["run"] == one["run"]
+    for one in versions:
+        assert ask("show", one["version"][-8:])["version"]["version"] == one["version"]
+
+
+def test_a_word_that_names_nothing_is_told_what_it_may_be(refuse, filled: Path) -> None:
+    """A type, an alias or the end of a uid."""
+    error = refuse("show", "fig3")
+
+    assert "no such alias, and no uid that ends so" in error["problem"]
+    assert "Known are" in error["remedy"]
+    assert "alias" in error["remedy"]
