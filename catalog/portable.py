@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rootcellar.catalog.wording import counted
+
 if TYPE_CHECKING:
     import os
     from pathlib import Path
@@ -31,7 +33,8 @@ class Exported:
 
     def __str__(self) -> str:
         left_out = f" ({self.note})" if self.note else ""
-        return f"{self.path}: {self.versions} versions and {self.runs} runs{left_out}"
+        what = f"{counted(self.versions, 'version')} and {counted(self.runs, 'run')}"
+        return f"{self.path}: {what}{left_out}"
 
 
 class Portable:

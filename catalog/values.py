@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rootcellar.catalog.keys import key_order
 from rootcellar.catalog.portable import Portable
+from rootcellar.catalog.questions import Questions
 from rootcellar.catalog.wording import duration, minute, size
 from rootcellar.schemas.record import (
     RunState,
@@ -93,7 +94,7 @@ class Owner(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Version(Portable):
+class Version(Portable, Questions):
     """One production of an artifact, or one sighting of bytes that no run of ours made.
 
     Attributes:

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["duration", "minute", "size"]
+__all__ = ["counted", "duration", "minute", "size"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000
 _MINUTE, _HOUR = 60, 3600
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things such as `1 run` or `2 runs`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def size(size_bytes: int) -> str:

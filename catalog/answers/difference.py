@@ -85,7 +85,8 @@ class Change:
         marked = self.how not in {How.CHANGED, How.OTHER_ARTIFACT}
         is_plain = (self.topic, self.how) == (Topic.CONTENT, How.OTHER_CONTENT)
         mark = f": {self.how}" if marked and not is_plain else ""
-        return f"{told}{spelled(self.after)}, was {self._was()}{mark}"
+        unit = " B" if self.topic is Topic.SIZE else ""
+        return f"{told}{spelled(self.after)}{unit}, was {self._was()}{unit}{mark}"
 
     def _was(self) -> str:
         """Return what was before, of one artifact only which version."""

@@ -30,7 +30,7 @@ class Marking(Ledger):
         """Give the version that `x` means a tag, in place of the tag's value until now.
 
         Raises:
-            CatalogError: The key is empty, or it or the value is too long.
+            CatalogError: The key is empty, or it or the value is too long or no text.
         """
         marks.check_tag(key, value)
         at = datetime.now(UTC)

@@ -83,8 +83,14 @@ def check_tag(key: str, value: str) -> None:
     """Refuse what no database could find again.
 
     Raises:
-        CatalogError: It is empty or too long.
+        CatalogError: It is no text, empty or too long.
     """
+    given: tuple[object, ...] = (key, value)
+    if not all(isinstance(one, str) for one in given):
+        raise CatalogError(
+            f"the tag {key!r:.20} and its value {value!r:.20} are not both text",
+            remedy="Pass str(value)",
+        )
     if not key or len(key) > _LONGEST_KEY or len(value) > _LONGEST_VALUE:
         raise CatalogError(
             f"the tag {key[:20]!r} is empty or too long",

@@ -77,7 +77,7 @@ class Exchanging(Ledger):
             other: A catalog, or its URL.
 
         Raises:
-            CatalogError: The comparison found a difference.
+            CatalogError: It is this very catalog, or the comparison found a difference.
         """
         if isinstance(other, str):
             with type(self)(other) as opened:

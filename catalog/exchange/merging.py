@@ -28,6 +28,7 @@ from rootcellar.catalog.exchange.types import merge_types
 from rootcellar.catalog.exchange.verifying import bounds, verify
 from rootcellar.catalog.recording import Recorder
 from rootcellar.catalog.upserts import chunks
+from rootcellar.catalog.wording import counted
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CatalogError
 
@@ -71,12 +72,18 @@ class Merged:
     marks: int = 0
 
     def __str__(self) -> str:
-        marks = f"; so did {self.marks} settings of tags and aliases" if self.marks else ""
-        joined = f"; {self.joined} sightings were known under other uids" if self.joined else ""
-        return (
-            f"{self.runs} runs, {self.versions} versions and {self.types} revisions of types came "
-            f"over; {self.known_runs} runs were there already{joined}{marks}"
-        )
+        came = [counted(self.runs, "run"), counted(self.versions, "version")]
+        types = "1 revision of a type" if self.types == 1 else f"{self.types} revisions of types"
+        if self.marks:
+            marks = f"{counted(self.marks, 'setting')} of tags and aliases"
+            came += [types]
+            types = marks
+        known = "1 run was" if self.known_runs == 1 else f"{self.known_runs} runs were"
+        joined = ""
+        if self.joined:
+            seen = "sighting was" if self.joined == 1 else "sightings were"
+            joined = f"; {self.joined} {seen} known under other uids"
+        return f"{', '.join(came)} and {types} came over; {known} there already{joined}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,13 @@ def merge(
         on_batch: Told after each batch how many runs have been looked at.
 
     Raises:
-        CatalogError: The comparison found a difference.
+        CatalogError: They are one and the same, or the comparison found a difference.
     """
+    if _are_one(source.database, target.database):
+        raise CatalogError(
+            f"{source.database.shown_url} cannot be merged with itself",
+            remedy="Name another catalog",
+        )
     upto = source.database.read(bounds)
     replay = _Replay(target.database)
     # A run that ends between being read and being compared differs once.
@@ -111,6 +123,12 @@ def merge(
         f"after merging, the other catalog lacks {found.differences}",
         remedy="Merge once more; if it stays so, report it",
     )
+
+
+def _are_one(a: Database, b: Database) -> bool:
+    if a.is_sqlite and b.is_sqlite:
+        return a.path.samefile(b.path)
+    return a.engine.url == b.engine.url
 
 
 def _pass(source: Side, replay: _Replay, on_batch: Callable[[int], None]) -> None:

@@ -57,7 +57,7 @@ def crate_folder(path: str | os.PathLike[str]) -> Path:
         raise _unwritable(folder, error) from error
     if is_taken:
         raise TargetExists(
-            f"the folder '{folder.name}' holds other things than a crate",
+            f"the folder '{folder.resolve().name}' holds other things than a crate",
             remedy="Choose an empty or a new folder",
         )
     return folder

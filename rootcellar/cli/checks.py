@@ -179,7 +179,11 @@ def check_catalog(project: Project) -> Iterator[Check]:
         yield Check.of("catalog", error)
         return
     if not health.is_reachable:
-        remedy = "Start the database, or correct catalog (ROOTCELLAR_CATALOG)"
+        remedy = (
+            "Put a copy of the file in its place, or correct catalog (ROOTCELLAR_CATALOG)"
+            if health.url.startswith("sqlite")
+            else "Start the database, or correct catalog (ROOTCELLAR_CATALOG)"
+        )
         yield Check("catalog", "problem", health.problem, remedy)
         return
     if health.problem:

@@ -13,7 +13,7 @@ from rootcellar.catalog.catalog import Catalog
 from rootcellar.cli.options import common_options, print_json
 from rootcellar.cli.project import Project
 from rootcellar.cli.subject import find_version
-from rootcellar.schemas.errors import SettingsError
+from rootcellar.schemas.errors import NotInCatalog, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ def push(ctx: click.Context, url: str) -> None:
 def pull(ctx: click.Context, url: str) -> None:
     """Record in this catalog what the one at URL knows."""
     project = Project(ctx)
-    _merge(project, url, project.catalog.pull)
+    _merge(project, url, lambda other: project.catalog.pull(_made(other)))
 
 
 def _merge(project: Project, url: str, how: Callable[[Catalog], Merged]) -> None:
@@ -115,6 +115,16 @@ def _merge(project: Project, url: str, how: Callable[[Catalog], Merged]) -> None
         print_json(asdict(merged))
     else:
         click.echo(f"{merged}")
+
+
+def _made(other: Catalog) -> Catalog:
+    """Return a catalog that is there; opening another one would make it."""
+    health = other.check()
+    if not (health.revision or health.problem):
+        raise NotInCatalog(
+            f"nothing was ever recorded in the catalog {health.url}", remedy="Check its URL"
+        )
+    return other
 
 
 def _from_environment(url: str) -> str:

@@ -13,6 +13,7 @@ from rootcellar.cli.options import common_options, print_json
 from rootcellar.cli.project import Project
 from rootcellar.cli.subject import find_version
 from rootcellar.cli.terminal import Column, Terminal
+from rootcellar.schemas.errors import NotInCatalog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ __all__ = ["COMMANDS"]
 
 @click.command("tag")
 @click.argument("words", metavar="X", nargs=-1, required=True)
-@click.option("--set", "given", metavar="KEY=VALUE", multiple=True, help="Write a tag.")
+@click.option("--set", "given", metavar="KEY[=VALUE]", multiple=True, help="Write a tag.")
 @click.option("--remove", "removed", metavar="KEY", multiple=True, help="Remove a tag.")
 @common_options
 @click.pass_context
@@ -39,7 +40,7 @@ def tag(
     project = Project(ctx)
     version = find_version(project, words)
     catalog = project.catalog
-    gone = [catalog.untag(version, key) for key in removed]
+    missing = [key for key in removed if not catalog.untag(version, key)]
     for one in given:
         key, _, value = one.partition("=")
         catalog.tag(version, key, value)
@@ -52,7 +53,9 @@ def tag(
         columns = (Column("tag", style="bold"), Column("value", least=10), Column("set", rank=1))
         rows = [[one.key, one.value, wording.age(one.set_at)] for one in found]
         Terminal().table(columns, rows)
-    ctx.exit(0 if all(gone) else 1)
+    for key in missing:
+        click.echo(f"It had no tag {key!r}.", err=True)
+    ctx.exit(1 if missing else 0)
 
 
 @click.command("alias")
@@ -70,12 +73,21 @@ def alias(ctx: click.Context, name: str | None, words: tuple[str, ...], *, remov
     if remove and (name is None or words):
         raise click.UsageError("Name the alias to remove, and nothing else.", ctx)
     project = Project(ctx)
+    if name is None and not project.is_recorded:
+        _print(project, [])
+        return
     catalog = project.recorded()
     if name is not None and words:
         catalog.alias(find_version(project, words), name)
     elif name is not None and remove:
         catalog.unalias(name)
     found = list(catalog.aliases() if name is None else catalog.alias_history(name))
+    if name is not None and not found:
+        raise NotInCatalog(f"there never was an alias {name!r}", remedy="See `rootcellar alias`")
+    _print(project, found)
+
+
+def _print(project: Project, found: Sequence[Alias]) -> None:
     if project.is_json:
         print_json({"aliases": [_document(one) for one in found]})
     else:

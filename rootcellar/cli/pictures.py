@@ -28,12 +28,30 @@ _STATE = re.compile(r"(.*)\[(\w+)\]( \(shown above\))?")
 _QUIET = {"focus", "present", "succeeded"}
 
 
+def _refuse_option(
+    _ctx: click.Context, _parameter: click.Parameter, path: Path | None
+) -> Path | None:
+    if path is not None and str(path).startswith("-"):
+        raise click.BadParameter(f"{str(path)!r} is an option. A file of that name is ./{path}.")
+    return path
+
+
 def picture_options(function: F) -> F:
     """Add the options that say in which form a graph is given."""
     path = click.Path(dir_okay=False, path_type=Path)
     options = (
-        click.option("--svg", type=path, help="Draw it into this file, which needs nothing else."),
-        click.option("--html", type=path, help="Draw it into this file, as a page."),
+        click.option(
+            "--svg",
+            type=path,
+            callback=_refuse_option,
+            help="Draw it into this file, which needs nothing else.",
+        ),
+        click.option(
+            "--html",
+            type=path,
+            callback=_refuse_option,
+            help="Draw it into this file, as a page.",
+        ),
         click.option(
             "--mermaid", is_flag=True, help="Print a Mermaid flowchart, for Markdown pages."
         ),

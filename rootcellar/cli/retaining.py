@@ -155,9 +155,11 @@ def deleted(ctx: click.Context, type_name: str | None) -> None:
     Also what was found missing. The last stands first.
     """
     project = Project(ctx)
-    catalog = project.recorded()
     name = None if type_name is None else type_name_of(project, type_name).name
-    found = catalog.deleted(name)
+    if not project.is_recorded:
+        _print_none(project)
+        return
+    found = project.catalog.deleted(name)
     told = list(found.rebuildable())
     moments: list[Any] = list(found.column("at"))
     freed = found.column("freed_bytes")
@@ -190,6 +192,13 @@ def deleted(ctx: click.Context, type_name: str | None) -> None:
         click.echo("Nothing was deleted.")
         return
     Terminal().table(columns, rows, note=found.note)
+
+
+def _print_none(project: Project) -> None:
+    if project.is_json:
+        print_json({"versions": [], "note": ""})
+    else:
+        click.echo("Nothing is recorded yet.")
 
 
 def _row(one: Version, at: Any, freed: Any, row: Any) -> list[str]:

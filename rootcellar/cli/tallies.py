@@ -151,15 +151,18 @@ def _standing(standing: tuple[Any, ...]) -> dict[str, Any]:
 def duplicates(ctx: click.Context, type_name: str | None, *, limit: int) -> None:
     """List bytes that several versions have, what costs most first."""
     project = Project(ctx)
-    catalog = project.recorded()
     name = None if type_name is None else type_name_of(project, type_name).name
-    found = catalog.duplicates(name, limit=limit or _MOST)
-    contents: list[dict[str, Any]] = [dict(row) for row in found]
+    contents: list[dict[str, Any]] = []
+    note = ""
+    if project.is_recorded:
+        found = project.catalog.duplicates(name, limit=limit or _MOST)
+        contents, note = [dict(row) for row in found], found.note
     if project.is_json:
-        print_json({"contents": contents, "note": found.note})
+        print_json({"contents": contents, "note": note})
         return
     if not contents:
-        click.echo("No bytes are there twice.")
+        said = "No bytes are there twice." if project.is_recorded else "Nothing is recorded yet."
+        click.echo(said)
         return
     columns = (
         Column("size", right=True),
@@ -180,7 +183,7 @@ def duplicates(ctx: click.Context, type_name: str | None, *, limit: int) -> None
         ]
         for one in contents
     ]
-    Terminal().table(columns, rows, note=found.note)
+    Terminal().table(columns, rows, note=note)
 
 
 @click.command("cost")

@@ -39,7 +39,7 @@ def test_versions_differ_in_themselves_and_in_how_they_were_made(lab):
     shown = [Digest(schema).short for schema in schemas]
     assert [
         ("content", f"{short[1]}, was {short[0]}"),
-        ("size", "2, was 1"),
+        ("size", "2 B, was 1 B"),
         ("rows", "20, was 10"),
         ("schema", f"{shown[1]}, was {shown[0]}"),
         ("code", f"source {codes[1]}, was {codes[0]}"),

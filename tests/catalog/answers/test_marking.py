@@ -122,3 +122,10 @@ def test_many_who_tag_at_once_leave_one_value(catalog, two):
     assert [] == failed
     assert 1 == len(catalog.tags(two[0]))
     assert 8 == len(catalog.tag_history(two[0]))
+
+
+@pytest.mark.parametrize(("key", "value"), [("n", 3), (3, "n"), (None, ""), ("n", None)])
+def test_what_is_no_text_is_no_tag(catalog, two, key, value):
+    """It would come back as something else, or not at all."""
+    with pytest.raises(CatalogError, match="not both text"):
+        catalog.tag(two[0], key, value)

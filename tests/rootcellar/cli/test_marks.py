@@ -57,3 +57,20 @@ def test_a_name_that_could_be_something_else_is_refused(uid, call):
 
     assert 1 == done.exit_code
     assert "cannot be an alias" in done.stderr
+
+
+def test_what_was_not_there_is_said(uid, call):
+    """A tag that was to be removed, and a name that nobody ever gave."""
+    tag = call("tag", *X, "--remove", "status")
+    alias = call("alias", "fig9")
+
+    assert "It had no tag 'status'." in tag.stderr
+    assert 1 == alias.exit_code
+    assert "there never was an alias 'fig9'" in alias.stderr
+
+
+def test_lists_of_an_empty_catalog_are_empty(call, ask):
+    """As those of `ls` and `runs` are, and without making a catalog."""
+    assert {"aliases": []} == ask("alias")
+    assert [] == ask("duplicates")["contents"] == ask("deleted")["versions"]
+    assert {0} == {call(name).exit_code for name in ("alias", "duplicates", "deleted")}

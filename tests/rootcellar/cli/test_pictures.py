@@ -42,3 +42,12 @@ def test_a_file_that_cannot_be_written_is_told(call, filled: Path) -> None:
 
     assert done.exit_code == 1
     assert "nowhere/a.html" in done.stderr
+
+
+def test_an_option_is_no_file_to_draw_into(filled, refuse, project):
+    """Of two options the first one would take the second as its value."""
+    error = refuse("map", "--svg", "--html")
+
+    assert 2 == error["exit_code"]
+    assert "'--html' is an option" in error["problem"]
+    assert not (project / "--html").exists()
