@@ -1,19 +1,15 @@
-"""What a version can be asked of itself; each is the catalog's question of the same name."""
+"""What a version can be asked of itself; each is the catalog's question of the same name.
+
+The answers are not named by their types here: they are made of versions.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rootcellar.catalog.answers.causes import Why
-    from rootcellar.catalog.answers.copies import Examine
-    from rootcellar.catalog.answers.difference import Difference
-    from rootcellar.catalog.answers.earlier import Than
-    from rootcellar.catalog.answers.impact import Impact
-    from rootcellar.catalog.answers.recipe import Recipe
     from rootcellar.catalog.drawing.table import Table
     from rootcellar.catalog.times import Moment
-    from rootcellar.catalog.values import Run, Version
 
 __all__ = ["Questions"]
 
@@ -23,49 +19,48 @@ class Questions:
 
     catalog: Any
 
-    def diff(self, than: Than = None) -> Difference:
-        """Return how this version differs from an earlier one; see `Catalog.earlier` for which.
+    def diff(self, than: Any = None) -> Any:
+        """Return how this version differs from an earlier one, as a `Difference`.
+
+        Args:
+            than: As in `Catalog.earlier`: the last one before with other content if left out.
 
         Raises:
             NotInCatalog: There is none.
         """
-        found: Difference = self.catalog.diff(self.catalog.earlier(self, than), self)
-        return found
+        return self.catalog.diff(self.catalog.earlier(self, than), self)
 
-    def why(self, than: Than = None, *, max_nodes: int = 500) -> Why:
-        """Return why this version differs from an earlier one; see `Catalog.why`.
+    def why(self, than: Any = None, *, max_nodes: int = 500) -> Any:
+        """Return why this version differs from an earlier one, as a `Why`; see `Catalog.why`.
 
         Raises:
             NotInCatalog: There is none.
         """
-        found: Why = self.catalog.why(self, than, max_nodes=max_nodes)
-        return found
+        return self.catalog.why(self, than, max_nodes=max_nodes)
 
-    def readers(self, since: Moment | None = None, *, transitive: bool = False) -> Table[Run]:
+    def readers(self, since: Moment | None = None, *, transitive: bool = False) -> Table[Any]:
         """Return the runs that read this version; see `Catalog.readers`."""
-        found: Table[Run] = self.catalog.readers(self, since, transitive=transitive)
+        found: Table[Any] = self.catalog.readers(self, since, transitive=transitive)
         return found
 
-    def history(self) -> Table[Version]:
+    def history(self) -> Table[Any]:
         """Return all versions of its artifact, newest first; see `Catalog.history`."""
-        found: Table[Version] = self.catalog.history(self)
+        found: Table[Any] = self.catalog.history(self)
         return found
 
-    def impact(self) -> Impact:
-        """Return the current versions that depend on its artifact; see `Catalog.impact`."""
-        found: Impact = self.catalog.impact(self)
+    def impact(self) -> Any:
+        """Return what depends on its artifact, as an `Impact`; see `Catalog.impact`."""
+        return self.catalog.impact(self)
+
+    def locations(self, *, verify: bool = False) -> Table[Any]:
+        """Return the versions that are where its bytes are; see `Catalog.locations`."""
+        found: Table[Any] = self.catalog.locations(self, verify=verify)
         return found
 
-    def locations(self, *, verify: Examine | bool = False) -> Table[Version]:
-        """Return where its bytes are; see `Catalog.locations`."""
-        found: Table[Version] = self.catalog.locations(self, verify=verify)
-        return found
-
-    def reproduce(self) -> Recipe:
-        """Return what it takes to make it once more; see `Catalog.reproduce`.
+    def reproduce(self) -> Any:
+        """Return what it takes to make it once more, as a `Recipe`; see `Catalog.reproduce`.
 
         Raises:
             NotInCatalog: No run of ours made it.
         """
-        found: Recipe = self.catalog.reproduce(self)
-        return found
+        return self.catalog.reproduce(self)
