@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.engine import Database
 
-__all__ = ["merge_marks"]
+__all__ = ["ids_there", "merge_marks"]
 
 _BATCH = 900
 
@@ -51,7 +51,7 @@ def merge_marks(source: Database, target: Database) -> int:
     new = last = 0
     while rows := source.read(partial(_tags_after, row_id=last)):
         last = rows[-1][0]
-        ids = _ids_there(source, target, [uid for _, uid, *_ in rows])
+        ids = ids_there(source, target, [uid for _, uid, *_ in rows])
         said = {
             _Said(ids[uid], key, set_at, value): removed_at
             for _, uid, key, value, set_at, removed_at in rows
@@ -61,7 +61,7 @@ def merge_marks(source: Database, target: Database) -> int:
     last = 0
     while names := source.read(partial(_aliases_after, row_id=last)):
         last = names[-1][0]
-        ids = _ids_there(source, target, [uid for _, uid, *_ in names if uid is not None])
+        ids = ids_there(source, target, [uid for _, uid, *_ in names if uid is not None])
         named = [
             _Named(name, set_at, None if uid is None else ids[uid])
             for _, uid, name, set_at in names
@@ -97,7 +97,7 @@ def _aliases_after(
     return [tuple(row) for row in connection.execute(query)]
 
 
-def _ids_there(source: Database, target: Database, uids: Sequence[str]) -> dict[str, int]:
+def ids_there(source: Database, target: Database, uids: Sequence[str]) -> dict[str, int]:
     """Return the other catalog's row ids of versions, also of sightings with another uid there."""
     wanted = sorted(set(uids))
     ids = target.read(partial(_ids, uids=wanted))

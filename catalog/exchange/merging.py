@@ -24,6 +24,7 @@ from rootcellar.catalog.exchange.reading import (
     weights,
     whole_runs,
 )
+from rootcellar.catalog.exchange.removals_merging import merge_removals
 from rootcellar.catalog.exchange.types import merge_types
 from rootcellar.catalog.exchange.verifying import bounds, verify
 from rootcellar.catalog.recording import Recorder
@@ -62,6 +63,7 @@ class Merged:
         joined: Sightings that were there already under another uid: the same bytes of the same
             artifact in the same place and state, seen from both sides.
         marks: Settings of tags and aliases that were new, earlier ones as well.
+        removals: Versions that are gone on the other side, and counted as there.
     """
 
     types: int
@@ -70,20 +72,24 @@ class Merged:
     known_runs: int
     joined: int
     marks: int = 0
+    removals: int = 0
 
     def __str__(self) -> str:
-        came = [counted(self.runs, "run"), counted(self.versions, "version")]
-        types = "1 revision of a type" if self.types == 1 else f"{self.types} revisions of types"
+        came = [
+            counted(self.runs, "run"),
+            counted(self.versions, "version"),
+            "1 revision of a type" if self.types == 1 else f"{self.types} revisions of types",
+        ]
         if self.marks:
-            marks = f"{counted(self.marks, 'setting')} of tags and aliases"
-            came += [types]
-            types = marks
+            came.append(f"{counted(self.marks, 'setting')} of tags and aliases")
+        if self.removals:
+            came.append(counted(self.removals, "deletion"))
         known = "1 run was" if self.known_runs == 1 else f"{self.known_runs} runs were"
         joined = ""
         if self.joined:
             seen = "sighting was" if self.joined == 1 else "sightings were"
             joined = f"; {self.joined} {seen} known under other uids"
-        return f"{', '.join(came)} and {types} came over; {known} there already{joined}"
+        return f"{', '.join(came[:-1])} and {came[-1]} came over; {known} there already{joined}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,8 @@ def merge(
         found = verify(source.database, target.database, upto)
         if not found.differences:
             marks = merge_marks(source.database, target.database)
-            return replace(replay.merged(joined=found.joined), marks=marks)
+            removals = merge_removals(source.database, target.database)
+            return replace(replay.merged(joined=found.joined), marks=marks, removals=removals)
     raise CatalogError(
         f"after merging, the other catalog lacks {found.differences}",
         remedy="Merge once more; if it stays so, report it",
