@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rootcellar.schemas.record import CodeIdentity
@@ -58,6 +59,9 @@ def _git(*arguments: str) -> str | None:
 def code_identity(body: Callable[..., object], *, git: GitState) -> CodeIdentity:
     """Return the identity of a task's body; found out once per process, as `source_digest` is.
 
+    A body whose file was never committed is not in the commit, however clean the tree is: it counts
+    as changed.
+
     Args:
         git: As the caller stamped it on the message, or else this process's own.
     """
@@ -66,5 +70,18 @@ def code_identity(body: Callable[..., object], *, git: GitState) -> CodeIdentity
         qualname=f"{function.__module__}:{getattr(function, '__qualname__', '?')}",
         source_digest=source_digest(function),
         git_commit=git.commit,
-        git_dirty=git.dirty,
+        git_dirty=True if git.dirty is False and _is_untracked(function) else git.dirty,
     )
+
+
+def _is_untracked(function: Callable[..., object]) -> bool:
+    """Tell whether a function's file lies in a repository that does not know it."""
+    try:
+        path = inspect.getsourcefile(function)
+    except TypeError:
+        return False
+    if path is None or not Path(path).is_file():
+        return False
+    where = str(Path(path).resolve())
+    told = _git("-C", str(Path(where).parent), "status", "--porcelain", "--", where)
+    return told is not None and told.startswith("??")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 from pathlib import Path
 
@@ -46,3 +47,29 @@ def test_repository_of_the_working_folder(tmp_path, monkeypatch):
 
     assert [len(state.commit) for state in states] == [0, 40, 40]
     assert [state.dirty for state in states] == [None, False, True]
+
+
+def test_a_body_that_was_never_committed_is_not_in_the_commit(tmp_path, monkeypatch):
+    """However clean the tree is, until its file is committed."""
+
+    def git(*arguments):
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    git("init")
+    Path("a.txt").write_text("a")
+    git("add", "a.txt")
+    git("commit", "-m", "a")
+    Path("never_committed.py").write_text("def body(): ...\n")
+    body = importlib.import_module("never_committed").body
+    state = git_state.__wrapped__()
+    before = code_identity.__wrapped__(body, git=state)
+    git("add", "never_committed.py")
+    git("commit", "-m", "b")
+    after = code_identity.__wrapped__(body, git=git_state.__wrapped__())
+
+    assert state.dirty is False
+    assert (True, False) == (before.git_dirty, after.git_dirty)
+    assert code_identity.__wrapped__(len, git=state).git_dirty is False
