@@ -59,7 +59,7 @@ def moment_of(when: Moment) -> datetime:
                 remedy="Give it one, as in when.astimezone(), or pass a timedelta",
             )
         case datetime():
-            return when
+            return _in_utc(when)
         case date():
             return datetime.combine(when, time(), UTC)
         case _:
@@ -80,7 +80,16 @@ def _read(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise CatalogError(f"{text[:80]!r} is no time", remedy=_REMEDY) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return _in_utc(found if found.tzinfo else found.replace(tzinfo=UTC))
+
+
+def _in_utc(when: datetime) -> datetime:
+    try:
+        return when.astimezone(UTC)
+    except OverflowError as error:
+        raise CatalogError(
+            f"the time {when.isoformat()} is beyond the calendar", remedy="Choose one within it"
+        ) from error
 
 
 def _too_long(text: str) -> CatalogError:

@@ -51,3 +51,11 @@ def test_a_span_that_no_calendar_holds_is_refused(span):
 def test_times_are_told_from_names(text, answer):
     """By how they are written."""
     assert answer is is_time(text)
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00"])
+@pytest.mark.parametrize("read", [str, datetime.fromisoformat])
+def test_a_time_that_is_none_in_utc_is_refused(when, read):
+    """Before the first year, or after the last."""
+    with pytest.raises(CatalogError, match="beyond the calendar"):
+        moment_of(read(when))
