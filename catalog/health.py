@@ -32,6 +32,8 @@ def examine(database: Database) -> CatalogHealth:
     problem = ""
     if revision not in {"", HEAD}:
         problem = f"its tables are at revision {revision}, not {HEAD}"
+    elif revision and not uid:
+        problem = "it has no uid, so its tables are not whole"
     return _health(database, problem=problem, revision=revision, uid=uid, created_at=created_at)
 
 
@@ -39,8 +41,9 @@ def _facts(connection: Connection) -> tuple[str, str, datetime | None]:
     revision = current_revision(connection)
     if not revision:
         return "", "", None
-    row = connection.execute(select(catalog_info)).one()
-    return revision, row.uid, row.created_at
+    row = connection.execute(select(catalog_info)).first()
+    # Without that row it was not made by us, or is damaged.
+    return (revision, row.uid, row.created_at) if row else (revision, "", None)
 
 
 def _health(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -363,3 +365,17 @@ def test_a_uid_is_found_by_its_end(catalog, grid):
     assert 3 + 6 == len(catalog.ending(""))
     assert 2 == len(catalog.ending("", limit=1))
     assert [] == catalog.ending("%")
+
+
+def test_a_catalog_without_its_own_row_is_a_finding(sqlite_url):
+    """Its tables were made by somebody else, or are damaged; asking how it is says so."""
+    with Catalog(sqlite_url) as catalog:
+        catalog.types()
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("DELETE FROM catalog_info")
+        connection.commit()
+    with Catalog(sqlite_url) as catalog:
+        health = catalog.check()
+
+    assert not health.is_usable
+    assert "not whole" in health.problem
