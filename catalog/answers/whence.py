@@ -155,7 +155,11 @@ class Whence:
                 yield f"  {'with' if self.run.code is None else 'code'}   {told}"
             if now := _now(version, self.current):
                 yield f"  now    {now}"
-            yield from _aligned("from", [_source_cells(one) for one in self.sources])
+            many = {one.argument for one in self.sources if one.ordinal}
+            cells = [
+                _source_cells(one, is_one_of_many=one.argument in many) for one in self.sources
+            ]
+            yield from _aligned("from", cells)
             yield from (f"  also   {_also(one, version)}" for one in self.versions[1:][:_ALSO])
             if len(self.versions) > _ALSO + 1:
                 yield f"  also   {len(self.versions) - _ALSO - 1} more"
@@ -223,8 +227,8 @@ def _plain(value: Any) -> str:
     return text if len(text) <= _LONGEST_ARGUMENT else f"{text[:_LONGEST_ARGUMENT]}…"
 
 
-def _source_cells(one: Source) -> tuple[str, ...]:
-    name = one.argument if not one.ordinal else f"{one.argument}[{one.ordinal}]"
+def _source_cells(one: Source, *, is_one_of_many: bool) -> tuple[str, ...]:
+    name = f"{one.argument}[{one.ordinal}]" if is_one_of_many else one.argument
     what = "nothing" if one.version is None else one.version.artifact
     number = "" if one.version is None else f"v{one.version.seq}"
     return name, what, number, one.standing + (f"   {_STALE}" if one.is_stale else "")

@@ -186,3 +186,23 @@ def test_an_absent_input_and_a_retry_are_told(catalog, records):
     assert "by simulate, attempt 2, 2 min, host gpu-03" in text
     assert "args threshold=4.5" in text
     assert "source  nothing    was not there" in text
+
+
+def test_each_of_several_inputs_of_one_argument_has_its_place(catalog, records):
+    """The first one, too; the only one of an argument has none."""
+    skies = [records.version("w", {"s": n}, f"sky {n}", origin="observed") for n in range(2)]
+    total = records.version("total", {}, "total")
+    start = records.started(task="add")
+    end = records.ended(start.uid, [], [total])
+    inputs = [
+        records.InputRecord(argument=name, ordinal=place, version=one, cache="miss")
+        for name, place, one in (("many", 0, skies[0]), ("many", 1, skies[1]), ("one", 0, skies[0]))
+    ]
+    catalog.start_run(start)
+    catalog.finish_run(replace(end, inputs=tuple(inputs)))
+
+    told = str(catalog.whence(content("total"))).splitlines()[-3:]
+
+    assert ["many[0]", "many[1]", "one"] == [
+        line.removeprefix("  from").strip().split()[0] for line in told
+    ]
