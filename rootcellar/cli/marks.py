@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from rootcellar.cli import wording
 from rootcellar.cli.documents import version_document
 from rootcellar.cli.options import common_options, print_json
 from rootcellar.cli.project import Project
-from rootcellar.cli.subject import find_version
+from rootcellar.cli.subject import find_version, type_name_of
 from rootcellar.cli.terminal import Column, Terminal
 from rootcellar.schemas.errors import NotInCatalog
 
@@ -79,12 +80,20 @@ def alias(ctx: click.Context, name: str | None, words: tuple[str, ...], *, remov
     catalog = project.recorded()
     if name is not None and words:
         catalog.alias(find_version(project, words), name)
+        _warn_of_type(project, name)
     elif name is not None and remove:
         catalog.unalias(name)
     found = list(catalog.aliases() if name is None else catalog.alias_history(name))
     if name is not None and not found:
         raise NotInCatalog(f"there never was an alias {name!r}", remedy="See `rootcellar alias`")
     _print(project, found)
+
+
+def _warn_of_type(project: Project, name: str) -> None:
+    """Say that commands will not take a name as the alias; methods of the catalog do."""
+    with suppress(NotInCatalog):
+        type_name_of(project, name)
+        click.echo(f"Commands take {name!r} as the artifact type of that name.", err=True)
 
 
 def _print(project: Project, found: Sequence[Alias]) -> None:

@@ -32,7 +32,9 @@ def _refuse_option(
     _ctx: click.Context, _parameter: click.Parameter, path: Path | None
 ) -> Path | None:
     if path is not None and str(path).startswith("-"):
-        raise click.BadParameter(f"{str(path)!r} is an option. A file of that name is ./{path}.")
+        raise click.BadParameter(
+            f"{str(path)!r} is an option. A file of that name needs its whole path."
+        )
     return path
 
 

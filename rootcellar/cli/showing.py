@@ -29,8 +29,8 @@ __all__ = ["COMMANDS"]
 def show(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Show everything about a version or a run.
 
-    X is a type with its key (generation station=3 tilt=30), a logical URI, or the uid of a version
-    or a run; of a uid the last characters are enough.
+    X is a type with its key (generation station=3 tilt=30), a logical URI, an alias, or the uid
+    of a version or a run; of a uid the last characters are enough.
     """
     project = Project(ctx)
     found = find(project, words)

@@ -74,3 +74,13 @@ def test_lists_of_an_empty_catalog_are_empty(call, ask):
     assert {"aliases": []} == ask("alias")
     assert [] == ask("duplicates")["contents"] == ask("deleted")["versions"]
     assert {0} == {call(name).exit_code for name in ("alias", "duplicates", "deleted")}
+
+
+def test_an_alias_that_is_a_type_is_told(uid, call):
+    """Commands go on to take it as the type."""
+    told = call("alias", "weather", *X)
+    silent = call("alias", "fig3", *X)
+
+    assert (0, 0) == (told.exit_code, silent.exit_code)
+    assert "Commands take 'weather' as the artifact type" in told.stderr
+    assert "" == silent.stderr
