@@ -119,12 +119,13 @@ function describe(panel, model) {
     return [...words.slice(0, NAMED), ...more].join(", ");
   };
   const edges = model.get("edges");
+  const [before, after] = node.kind === "run" ? ["read", "made"] : ["made by", "read by"];
   const facts = [
     ["state", node.state],
     ["about", node.detail],
     [node.kind === "run" ? "task" : "type", node.group],
-    ["reads from", named(edges.filter((one) => one.target === node.id), "source")],
-    ["goes into", named(edges.filter((one) => one.source === node.id), "target")],
+    [before, named(edges.filter((one) => one.target === node.id), "source")],
+    [after, named(edges.filter((one) => one.source === node.id), "target")],
     ["id", /^[ -~]+$/.test(node.id) ? node.id : ""],
   ];
   const list = make("dl");
