@@ -132,9 +132,7 @@ class Tracing(Ledger):
             limit: Of versions and of runs.
         """
         check_limit("limit", limit)
-        return self._read(
-            lambda connection: ends.ending(connection, self._owner, end, limit=limit)
-        )
+        return self._read(lambda connection: ends.ending(connection, self._owner, end, limit=limit))
 
     def attempts(self, x: Subject | Run, /, *, limit: int = 1_000) -> Table[Run]:
         """Return all runs of one Celery message, the first first: retries and redeliveries.
