@@ -154,9 +154,7 @@ class Cache:
             # As `_known` does, in one call less: this is most of what a run waits for.
             if digest and (path := self.entries.good(digest, pin.size_bytes)):
                 return Cached(digest, path, pin.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
-            if expected:
-                return None
-            digest = self.sources.digest_in_folder(address, pin)
+            digest = None if expected else self.sources.digest_in_folder(address, pin)
             return self._known(address, pin, digest) if digest else None
         except RootcellarError:
             raise
