@@ -13,8 +13,9 @@ import random
 import re
 import ssl
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree as ET
@@ -51,12 +52,12 @@ _REGION = re.compile(r"[a-z0-9-]{1,32}")
 _FOLLOWED = 2
 """To so many regions a request goes on: two that name each other have not got the bucket."""
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _Taken = TypeVar("_Taken")
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """One request to a bucket.
 
     Attributes:
@@ -68,8 +69,8 @@ class Asked:
     method: str
     key: str
     uri: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = _NOTHING
+    headers: Mapping[str, str] = _NOTHING
     body: bytes | FileSlice = b""
     content: str = ""
 
