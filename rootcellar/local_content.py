@@ -118,8 +118,7 @@ def _manifest_digest(path: Path, files: Iterable[tuple[str, int]], algorithm: Al
     writer = ManifestWriter(
         Line(name, size, digest_file(path / name, algorithm)) for name, size in files
     )
-    for _ in writer.blocks():
-        pass
+    writer.sum_up()
     return writer.digest
 
 

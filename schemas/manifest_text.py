@@ -119,7 +119,8 @@ class ManifestWriter:
     """Writes the canonical text of sorted lines, the same bytes as `Manifest.to_bytes`.
 
     Attributes:
-        members: How many there are; this and what follows once `blocks` is exhausted.
+        members: How many there are; this and what follows once `blocks` is exhausted, or after
+            `sum_up`.
         size_bytes: All members together.
         digest: As `Manifest.digest`.
     """
@@ -141,18 +142,28 @@ class ManifestWriter:
         Raises:
             ContentError: A path is there twice, or is a file and a folder at once.
         """
+        comma = ""
         yield f'{{"format":1,"root":"{_quoted(self._root)}","members":['.encode()
+        for some in self._summed_up():
+            yield (comma + ",".join(map(_text_of, some))).encode()
+            comma = ","
+        yield _END
+
+    def sum_up(self) -> None:
+        """Take the lines without writing them, and raise as `blocks`."""
+        for _ in self._summed_up():
+            pass
+
+    def _summed_up(self) -> Iterator[list[Line]]:
         ordered = in_order(self._lines)
         try:
             while some := list(islice(ordered, _LINES_AT_ONCE)):
-                comma = "," if self.members else ""
                 self.members += len(some)
                 self.size_bytes += sum(line.size_bytes for line in some)
                 self._state.update(_content_of(some))
-                yield (comma + ",".join(map(_text_of, some))).encode()
+                yield some
         except ValueError as error:
             raise ContentError(f"no manifest can list it: {error}") from error
-        yield _END
 
 
 class _Named(Protocol):
@@ -180,7 +191,7 @@ def in_order(lines: Iterable[_Item]) -> Iterator[_Item]:
             raise ValueError(msg)
         while above and not path.startswith(above[-1]):
             above.pop()
-        if any(path[len(name)] == "/" for name in above):
+        if above and any(path[len(name)] == "/" for name in above):
             name = next(name for name in above if path[len(name)] == "/")
             msg = f"it names {name[:80]!a} as a file and as a folder"
             raise ValueError(msg)

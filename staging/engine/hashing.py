@@ -61,7 +61,7 @@ class Hasher:
     @property
     def digest(self) -> Digest:
         """Of what was added so far."""
-        return Digest(f"{self._algorithm}:{self._state.hexdigest()}")
+        return _digest(self._algorithm, self._state)
 
 
 def digest_file(path: Path, algorithm: Algorithm = "sha256") -> Digest:
@@ -78,9 +78,8 @@ def digest_file(path: Path, algorithm: Algorithm = "sha256") -> Digest:
 
 def digest_bytes(content: bytes | memoryview, algorithm: Algorithm = "sha256") -> Digest:
     """Return the digest of bytes."""
-    hasher = Hasher(algorithm)
-    hasher.update(content)
-    return hasher.digest
+    state = hashlib.sha256(content) if algorithm == "sha256" else _blake3(content)
+    return _digest(algorithm, state)
 
 
 def algorithm_of(digest: Digest) -> Algorithm:
@@ -88,7 +87,12 @@ def algorithm_of(digest: Digest) -> Algorithm:
     return "blake3" if digest.algorithm == "blake3" else "sha256"
 
 
-def _blake3() -> Any:
+def _digest(algorithm: Algorithm, state: Any) -> Digest:
+    # Not checked as a text that came from elsewhere, which takes as long as to make it.
+    return str.__new__(Digest, f"{algorithm}:{state.hexdigest()}")
+
+
+def _blake3(content: bytes | memoryview = b"") -> Any:
     try:
         import blake3  # noqa: PLC0415 (an optional extra)
     except ImportError as error:
@@ -96,4 +100,4 @@ def _blake3() -> Any:
             "the digest blake3 is asked for, and its package is not installed",
             remedy="Install rootcellar[blake3], or use sha256",
         ) from error
-    return blake3.blake3()
+    return blake3.blake3(content)

@@ -1,8 +1,8 @@
 """A folder in a store: brought into a workdir file by file, and into the host's cache.
 
 A folder that we published has a manifest, and the manifest's pin is the folder's. A foreign folder
-has none: then the listing is the pin, and a manifest is made of what was downloaded. Neither is
-held in memory: both are streams.
+has none: then the listing is the pin, and what was downloaded is summed up as if it had a manifest.
+Neither is held in memory: both are streams.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rootcellar.staging.folders.foreign_files import check_length, fetched_all, 
 from rootcellar.staging.folders.known_members import KnownMembers
 from rootcellar.staging.folders.member_files import MemberFiles
 from rootcellar.staging.host.local_copy import NO_LINK, copy_read_only
-from rootcellar.staging.host.temp_file import create_temp, temp_name
+from rootcellar.staging.host.temp_file import temp_name
 from rootcellar.staging.stores.store import Address
 
 if TYPE_CHECKING:
@@ -194,7 +194,6 @@ class FolderInput:
                     if pin_of_listing(address) == staged.pin:
                         return staged
                 place.remove()
-                self._manifest_path.unlink(missing_ok=True)
         raise ObjectChanged(
             f"the folder changed {_LISTINGS} times while it was read",
             "",
@@ -221,16 +220,20 @@ class FolderInput:
                         moved += cached.transferred_bytes
                         yield Line(one.wanted.path, cached.size_bytes, cached.digest)
 
-        with create_temp(self._manifest_path) as file:
-            file.writelines(ManifestWriter(lines()).blocks())
+        manifest = ManifestWriter(lines())
+        manifest.sum_up()
         if not listing.members:
             raise ArtifactNotFound("the folder is empty", "", address.uri, "Check the key")
-        manifest = ManifestText(self._manifest_path, uri=address.uri)
         return _staged(place, manifest, pin=listing.pin, misses=misses, transferred_bytes=moved)
 
 
 def _staged(
-    place: FolderPlace, manifest: ManifestText, *, pin: Pin, misses: int, transferred_bytes: int
+    place: FolderPlace,
+    manifest: ManifestText | ManifestWriter,
+    *,
+    pin: Pin,
+    misses: int,
+    transferred_bytes: int,
 ) -> StagedFolder:
     return StagedFolder(
         path=place.path,

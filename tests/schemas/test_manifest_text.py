@@ -89,6 +89,21 @@ def test_what_is_streamed_out_is_what_is_written_whole(members, root):
 
 
 @FILES
+@given(MEMBERS)
+def test_what_is_summed_up_is_not_written(members):
+    """What is known of the lines is the same, without their text."""
+    manifest = Manifest.of(members)
+    writer = ManifestWriter(lines_of(manifest))
+    writer.sum_up()
+
+    assert (manifest.digest, manifest.size_bytes, len(manifest.members)) == (
+        writer.digest,
+        writer.size_bytes,
+        writer.members,
+    )
+
+
+@FILES
 @given(MEMBERS, ROOTS, st.integers(8, 80))
 def test_the_length_of_a_block_does_not_show(monkeypatch, tmp_path, members, root, block):
     """Lines, letters and the end may be cut by it anywhere."""

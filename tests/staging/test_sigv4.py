@@ -48,6 +48,34 @@ def test_a_request_is_signed_as_botocore_signs_it(monkeypatch, token, method, ke
     assert request.headers["Authorization"] == found["authorization"]
 
 
+def test_what_was_signed_before_is_in_no_signature(monkeypatch):
+    """Secrets, tokens, hosts and contents change from one request to the next, and are seen."""
+    held = [Credentials("key", "secret")]
+    signer = Signer("us-east-1", lambda: held[0])
+    first, other = Credentials("key", "secret"), Credentials("key", "other", "token")
+    asked = [
+        (credentials, {"host": host, **more}, content)
+        for credentials in (first, other, Credentials("key", "secret", "token2"), first)
+        for host in ("a", "b")
+        for more in ({}, {"x-amz-acl": "x"}, {"if-match": '"e"'}, {"x-amz-acl": "y"})
+        for content in ("c", "d")
+    ]
+
+    monkeypatch.setattr(Signer, "_now", lambda _: "20260101T000000Z")
+
+    def signature(signer, headers, content):
+        return signer.signed("GET", "/x", "", headers, content=content)["authorization"]
+
+    found, expected = [], []
+    for credentials, headers, content in asked:
+        held[0] = credentials
+        found.append(signature(signer, headers, content))
+        fresh = Signer("us-east-1", lambda credentials=credentials: credentials)
+        expected.append(signature(fresh, headers, content))
+
+    assert expected == found
+
+
 def test_without_credentials_nothing_is_signed():
     """A public bucket is asked as anybody."""
     found = Signer("us-east-1", lambda: None).signed("GET", "/a", "", {"host": HOST}, content="")

@@ -13,7 +13,7 @@ from rootcellar.staging.engine.pipeline import cut_off_by
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Endpoint", "let_wait", "opened"]
+__all__ = ["Endpoint", "let_wait", "opened", "send_look_seconds"]
 
 _SEND_LOOKS = 4
 
@@ -78,8 +78,13 @@ def let_wait(connected: socket.socket, endpoint: Endpoint) -> None:
     connected.settimeout(None)
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
     # The kernel waits up to three times until it tells that it sent no more.
-    often = _timeval(endpoint.timeout_seconds / _SEND_LOOKS)
+    often = _timeval(send_look_seconds(endpoint.timeout_seconds))
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, often)
+
+
+def send_look_seconds(timeout_seconds: float) -> float:
+    """Return how long to wait at once for room to send, which is told late if it grows slowly."""
+    return timeout_seconds / _SEND_LOOKS
 
 
 def _timeval(seconds: float) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootcellar.staging.engine.pipeline import check_stopped, cut_off_by
-from rootcellar.staging.stores.http.endpoint import Endpoint, let_wait, opened
+from rootcellar.staging.stores.http.endpoint import Endpoint, let_wait, opened, send_look_seconds
 from rootcellar.staging.stores.http.head import BrokenAnswerError, encoded_head, parsed_head
 from rootcellar.staging.stores.http.response import (
     BODY_BUFFER_BYTES,
@@ -208,20 +208,35 @@ class _Connection:
                 self._send_file(body)
 
     def _send_file(self, body: FileSlice) -> None:
+        if not self._encrypted and body.seen is None:
+            self._send_by_kernel(body)
+            return
+
         def send(at: int) -> int:
-            offset, count = body.start + at, min(_SEND_BYTES, body.size_bytes - at)
-            if not self._encrypted and body.seen is None:
-                count = os.sendfile(self._socket.fileno(), body.file, offset, count)
-            else:
-                view = self._view()[:count]
-                count = self._send_some(view[: os.preadv(body.file, [view], offset)])
-                if body.seen is not None:
-                    body.seen(at, view[:count])
-            if not count:
-                raise BrokenAnswerError("the local file became shorter")
-            return count
+            view = self._view()[: body.size_bytes - at]
+            count = self._send_some(view[: os.preadv(body.file, [view], body.start + at)])
+            if body.seen is not None:
+                body.seen(at, view[:count])
+            return _some(count)
 
         self._send_all(body.size_bytes, send)
+
+    def _send_by_kernel(self, body: FileSlice) -> None:
+        # One call that waits would wait anew for each few pages, many times the timeout in all.
+        poll = select.poll()
+        poll.register(self._socket, select.POLLOUT)
+
+        def send(at: int) -> int:
+            # Then tried in any case: that there is room is told only when a third is free.
+            poll.poll(send_look_seconds(self.timeout_seconds) * 1000)
+            count = min(_SEND_BYTES, body.size_bytes - at)
+            return _some(os.sendfile(self._socket.fileno(), body.file, body.start + at, count))
+
+        self._socket.settimeout(0)
+        try:
+            self._send_all(body.size_bytes, send)
+        finally:
+            self._socket.settimeout(None)
 
     def _send_some(self, view: memoryview) -> int:
         if not self._encrypted:
@@ -299,6 +314,12 @@ class _Connection:
         if self._body is None:
             self._body = memoryview(bytearray(BODY_BUFFER_BYTES))
         return self._body
+
+
+def _some(count: int) -> int:
+    if not count:
+        raise BrokenAnswerError("the local file became shorter")
+    return count
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import random
 import re
 import ssl
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree as ET
@@ -24,6 +25,7 @@ from rootcellar.staging.engine.pipeline import check_stopped, pause
 from rootcellar.staging.stores.answers import no_credentials, of_answer, unreachable
 from rootcellar.staging.stores.http.many import exchange_many
 from rootcellar.staging.stores.http.wire import Endpoint, Request, Wire
+from rootcellar.staging.stores.s3.answer import Answer, parsed, tree_of
 from rootcellar.staging.stores.s3.options import DirectOptions, NotDirectError
 from rootcellar.staging.stores.s3.sigv4 import (
     UNSIGNED,
@@ -40,23 +42,22 @@ if TYPE_CHECKING:
     from rootcellar.staging.stores.http.many import Exchanged
     from rootcellar.staging.stores.http.wire import FileSlice, Response
 
-__all__ = ["Answer", "Asked", "BucketConnection", "connect", "tree_of"]
+__all__ = ["Asked", "BucketConnection", "connect"]
 
 _EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _FIRST_PAUSE_SECONDS = 0.1
 _REDIRECTION = 300
 _ELSEWHERE = {301, 307, 400}
-_NAMESPACE = re.compile(rb"""\A(\s*(?:<\?[^>]*>\s*)?<\w+) xmlns=(?:"[^"]*"|'[^']*')""")
 _REGION = re.compile(r"[a-z0-9-]{1,32}")
 _FOLLOWED = 2
 """To so many regions a request goes on: two that name each other have not got the bucket."""
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _Taken = TypeVar("_Taken")
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """One request to a bucket.
 
     Attributes:
@@ -68,19 +69,10 @@ class Asked:
     method: str
     key: str
     uri: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = _NOTHING
+    headers: Mapping[str, str] = _NOTHING
     body: bytes | FileSlice = b""
     content: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer; the names of its headers are in small letters."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +131,20 @@ class BucketConnection:
 
     def ask(self, asked: Asked) -> Answer:
         """Return the answer to a request with its whole body; for small ones."""
-
-        def take(response: Response, _: ExitStack) -> Answer:
-            return Answer(response.status, response.headers, response.content())
-
-        return self._try(asked, take)
+        return self.ask_for(asked, lambda answer: answer)
 
     def ask_tree(self, asked: Asked) -> tuple[Answer, ET.Element]:
         """Return the same with its XML as a tree; success that tells an error is a refusal.
 
         S3 begins some of its answers before it knows how they end.
         """
+        return self.ask_for(asked, lambda answer: (answer, tree_of(answer, asked.uri)))
 
-        def take(response: Response, _: ExitStack) -> tuple[Answer, ET.Element]:
-            answer = Answer(response.status, response.headers, response.content())
-            return answer, tree_of(answer, asked.uri)
+    def ask_for(self, asked: Asked, read: Callable[[Answer], _Taken]) -> _Taken:
+        """Return what is read in the answer; a transient refusal found there is tried again."""
+
+        def take(response: Response, _: ExitStack) -> _Taken:
+            return read(Answer(response.status, response.headers, response.content()))
 
         return self._try(asked, take)
 
@@ -260,36 +251,11 @@ def connect(bucket: str, options: DirectOptions) -> BucketConnection:
     return BucketConnection(place, options, region, credentials)
 
 
-def tree_of(answer: Answer, uri: str) -> ET.Element:
-    """Return the XML of an answer as a tree without namespaces.
-
-    Raises:
-        StoreError: What began with success tells an error, or is no XML.
-    """
-    try:
-        root = _parsed(answer.content)
-    except ET.ParseError as error:
-        raise unreachable(error, uri) from error
-    if root.tag == "Error":
-        raise of_answer(root.findtext("Code") or "", answer.status, uri)
-    return root
-
-
-def _parsed(content: bytes) -> ET.Element:
-    # A thousand listed objects are eight thousand elements: one search instead of that many.
-    plain = _NAMESPACE.sub(rb"\1", content, count=1)
-    root = ET.fromstring(plain)  # noqa: S314 (expat refuses what expands; the store is ours)
-    if root.tag.startswith("{"):
-        for element in root.iter():
-            element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
 def _refused(response: Response, uri: str) -> StoreError:
     content, code = response.content(), ""
     if content.lstrip().startswith(b"<"):
         with suppress(ET.ParseError):
-            code = _parsed(content).findtext("Code") or ""
+            code = parsed(content).findtext("Code") or ""
     return of_answer(code, response.status, uri)
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
 
 from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreError
 from rootcellar.schemas.ref import Pin
@@ -27,6 +27,7 @@ from rootcellar.staging.stores.answers import (
 )
 from rootcellar.staging.stores.s3.connection import Asked, connect
 from rootcellar.staging.stores.s3.options import NotDirectError
+from rootcellar.staging.stores.s3.page import page_of
 from rootcellar.staging.stores.s3.uploads import DirectUpload, found_pin
 from rootcellar.staging.stores.s3.whole import write_whole
 from rootcellar.staging.stores.small_upload import SmallUpload
@@ -35,19 +36,19 @@ from rootcellar.staging.stores.store import Listed
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
     from pathlib import Path
-    from xml.etree.ElementTree import Element
 
     from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.http.wire import Response
     from rootcellar.staging.stores.s3.connection import BucketConnection
     from rootcellar.staging.stores.s3.options import DirectOptions
+    from rootcellar.staging.stores.s3.page import Page
     from rootcellar.staging.stores.store import Chunk, PendingUpload, Progress, Written
 
 __all__ = ["DirectS3Store"]
 
 _log = logging.getLogger(__name__)
 _PARALLEL = 8
-_OK, _PAGE = 200, "ListBucketResult"
+_OK = 200
 _MOST_COPIED_BYTES = 5 * 1024**3
 """By one request. Source: Amazon S3 API Reference, CopyObject."""
 
@@ -265,22 +266,15 @@ class DirectS3Store:
         uri = self.uri(prefix)
         while True:
             page = self._page(prefix, root, following)
-            encoded = page.findtext("EncodingType") == "url"
-            for item in page.iterfind("Contents"):
-                key = item.findtext("Key") or ""
-                if encoded and ("%" in key or "+" in key):
-                    key = unquote_plus(key)
+            for key, etag, size in zip(page.keys, page.etags, page.sizes, strict=True):
                 check_listed(key, root, uri)
                 # Consoles make empty objects with a slash at the end to show folders.
                 if key[-1:] != "/":
-                    size_bytes = size_in(item.findtext("Size") or "", uri)
-                    etag = (item.findtext("ETag") or "").strip('"')
-                    yield Listed(key[offset:], Pin(size_bytes=size_bytes, etag=etag))
-            if page.findtext("IsTruncated") != "true":
+                    yield Listed(key[offset:], Pin(size_bytes=size_in(size, uri), etag=etag))
+            if page.is_last:
                 return
-            token = page.findtext("NextContinuationToken") or ""
             before = following.get("continuation-token", "")
-            following = {"continuation-token": following_page(token, before, self.uri(prefix))}
+            following = {"continuation-token": following_page(page.following, before, uri)}
 
     def check(self, *, writing: bool) -> None:
         """Return if the bucket may be listed, and with `writing` if an upload may begin."""
@@ -291,12 +285,12 @@ class DirectS3Store:
             probe.begin()
             probe.abort()
 
-    def _page(self, prefix: str, root: str, more: Mapping[str, str]) -> Element:
+    def _page(self, prefix: str, root: str, more: Mapping[str, str]) -> Page:
         query = {"list-type": "2", "encoding-type": "url", "prefix": root, **more}
         asked = Asked(method="GET", key="", uri=self.uri(prefix), query=query)
-        page = self.connection.ask_tree(asked)[1]
-        if page.tag != _PAGE:
-            # Such as the page of a proxy where one logs in: no objects there, for all one knows.
+        page = self.connection.ask_for(asked, lambda answer: page_of(answer, asked.uri))
+        if not page.is_listing:
+            # No objects there, for all one knows.
             raise of_answer("no listing", _OK, asked.uri)
         return page
 

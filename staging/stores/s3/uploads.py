@@ -14,7 +14,7 @@ from rootcellar.schemas.ref import Pin
 from rootcellar.staging.engine.hashing import Hasher
 from rootcellar.staging.engine.pipeline import finishing, pipelined
 from rootcellar.staging.stores.http.wire import FileSlice
-from rootcellar.staging.stores.s3.connection import tree_of
+from rootcellar.staging.stores.s3.answer import tree_of
 from rootcellar.staging.stores.small_upload import written_to
 from rootcellar.staging.stores.source_file import open_source, written_at
 
