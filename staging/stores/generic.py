@@ -193,7 +193,10 @@ class GenericStore:
                 "Remove it by hand",
             )
         with self._errors(key):
-            self._fs.rm_file(self._path(key))
+            try:
+                self._fs.rm_file(self._path(key))
+            except FileNotFoundError:
+                return False
         return True
 
     def list(self, prefix: str) -> Iterator[Listed]:
@@ -207,10 +210,11 @@ class GenericStore:
         for path, info in sorted(found.items()):
             name = path[len(root) :].strip("/")
             if name and info["type"] == "file" and not is_temp_name(name.rpartition("/")[2]):
-                # Without a token a listing may tell another time than a look at the object does.
-                exact = info if _has_token(info) else self._fs.info(path)
                 key = "/".join(part for part in (prefix, name) if part)
-                yield Listed(key, self._pin(key, exact))
+                # Without a token a listing may tell another time than a look at the object does.
+                pin = self._pin(key, info) if _has_token(info) else self.stat(key)
+                if pin is not None:  # or it went meanwhile
+                    yield Listed(key, pin)
 
     def check(self, *, writing: bool) -> None:
         """Return if the root can be listed, and with `writing` if a hidden object can be made."""
