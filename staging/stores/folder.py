@@ -191,7 +191,7 @@ class FolderStore:
             key, path = pending.pop()
             if not key or key.endswith("/"):
                 pending += reversed(self._listed_folder(key, path))
-            elif (pin := self._stat_listed(path)) is not None:
+            elif (pin := self._stat_listed(key, path)) is not None:
                 yield Listed(key, pin)
 
     def _listed_folder(self, key: str, folder: str) -> Sequence[tuple[str, str]]:
@@ -245,11 +245,14 @@ class FolderStore:
         with self._errors(key):
             return self._path(key)
 
-    def _stat_listed(self, path: str) -> Pin | None:
+    def _stat_listed(self, key: str, path: str) -> Pin | None:
         try:
             status = os.lstat(path)
         except _NOTHING_THERE:
             return None
+        except OSError:
+            with self._errors(key):
+                raise
         return pin_of(status) if stat.S_ISREG(status.st_mode) else None
 
     def check_root(self) -> None:

@@ -130,7 +130,8 @@ class CloudStore:
             with self.errors(key):
                 answer = obstore.get(self.service, key, options=options)
                 found = found_pin(answer.meta)
-                if pin.etag and found.etag != pin.etag and not pin.version_id:
+                is_other = pin.etag and found.etag != pin.etag and not pin.version_id
+                if is_other or found.size_bytes != pin.size_bytes:
                     raise self._changed(key, "replaced")
                 for chunk in answer.stream(min_chunk_size=CHUNK_BYTES):
                     check_stopped()
