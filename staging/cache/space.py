@@ -214,8 +214,7 @@ class Reservation:
         self._file = LockableFile.opened(self._path, _NEW)
         try:
             self._note()
-            if holds_blocks:
-                _allocate(self._file.fileno(), size_bytes)
+            self._holds_blocks = holds_blocks and _allocate(self._file.fileno(), size_bytes)
         except BaseException:
             self.drop()
             raise
@@ -226,8 +225,9 @@ class Reservation:
             if size_bytes > self._left or self._file.closed:
                 return False
             self._left -= size_bytes
-            # Its blocks go back to the disk, for the file to take them.
-            os.ftruncate(self._file.fileno(), max(self._left, _WIDTH))
+            if self._holds_blocks:
+                # They go back to the disk, for the file to take them.
+                os.ftruncate(self._file.fileno(), max(self._left, _WIDTH))
             return True
 
     def keep(self, size_bytes: int) -> None:
@@ -313,14 +313,16 @@ def _fallocate() -> Callable[..., int]:
     return cast("Callable[..., int]", function)
 
 
-def _allocate(file: int, size_bytes: int) -> None:
-    """Hold disk blocks, where the file system can: os.posix_fallocate would write them elsewhere.
+def _allocate(file: int, size_bytes: int) -> bool:
+    """Hold disk blocks, and tell whether they are; os.posix_fallocate would write them elsewhere.
 
     Raises:
         OSError: There are not so many.
     """
-    if size_bytes and _fallocate()(file, 0, 0, size_bytes) != 0:
-        code = ctypes.get_errno()
-        # A quota or a limit of this process is told by whoever writes the bytes.
-        if code == errno.ENOSPC:
-            raise OSError(code, os.strerror(code))
+    if not size_bytes or _fallocate()(file, 0, 0, size_bytes) == 0:
+        return bool(size_bytes)
+    code = ctypes.get_errno()
+    # A quota or a limit of this process is told by whoever writes the bytes.
+    if code == errno.ENOSPC:
+        raise OSError(code, os.strerror(code))
+    return False
