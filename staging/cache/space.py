@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rootcellar.schemas.amount import Amount
+from rootcellar.schemas.errors import CacheFull
 from rootcellar.staging.host.epoch import is_mark, mark_ns
 from rootcellar.staging.host.host_lock import LockableFile
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "FREE_DISK",
+    "MORE_ROOM",
     "NO_SPACE",
     "Account",
     "Ledger",
@@ -38,10 +41,18 @@ __all__ = [
     "SpaceLimits",
     "has_reservations",
     "held_bytes",
+    "no_space",
     "reserved_bytes",
 ]
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MORE_ROOM = (
+    "Set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more, or cache_dir (ROOTCELLAR_CACHE_DIR) to a "
+    "larger disk"
+)
+FREE_DISK = f"Free some of that disk. {MORE_ROOM}"
+"""What helps."""
+
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
 _PREFIX = "reserved-"
 _WIDTH = 32
@@ -293,6 +304,12 @@ def held_bytes(workdir: str) -> int:
 def has_reservations(folder: str) -> bool:
     """Tell whether a scratch folder holds any."""
     return any(name.startswith(_PREFIX) for name in os.listdir(folder))
+
+
+def no_space(error: OSError) -> CacheFull:
+    """Return the error for a disk that was full though the ledger had room."""
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return CacheFull(f"the disk of the host's cache is full: {reason}", remedy=FREE_DISK)
 
 
 def now() -> int:
