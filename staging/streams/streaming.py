@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -26,6 +25,7 @@ from rootcellar.staging.folders.folder_listing import FolderListing, is_listing,
 from rootcellar.staging.stores.store import Address
 from rootcellar.staging.streams.pinned_object import Amount, Meter, PinnedObject
 from rootcellar.staging.streams.range_file import RangeFile, Room
+from rootcellar.staging.streams.readers import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamRequest", "StreamedInput", "Streams"]
 
-_THREADS = 8
 _BUFFER_BYTES = 16 * 1024  # less than a block, so that the blocks are used
 
 
@@ -65,7 +64,7 @@ class Streams:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._pool: ThreadPoolExecutor | None = None
+        self._readers = Readers()
         self._room = Room()
         self.reading = Stoppable()
         # Weak: a dataset opens a file for each member, and forgets it without closing it.
@@ -114,9 +113,7 @@ class Streams:
     def open(self, source: PinnedObject, *, reads_ahead: bool) -> RangeFile:
         """Return a file over an object, closed with the run at the latest."""
         self._check(source.artifact, source.address.uri)
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rootcellar-stream")
-        file = RangeFile(source, self._pool, reads_ahead=reads_ahead, room=self._room)
+        file = RangeFile(source, self._readers, reads_ahead=reads_ahead, room=self._room)
         self._files.add(file)
         return file
 
@@ -161,8 +158,7 @@ class Streams:
         self.reading.halt()
         for file in list(self._files):
             file.close()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._readers.close()
 
 
 class _HostFile(io.FileIO):
