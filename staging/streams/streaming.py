@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -69,6 +70,7 @@ class Streams:
         self.reading = Stoppable()
         # Weak: a dataset opens a file for each member, and forgets it without closing it.
         self._files: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._guard = threading.Lock()
         self._pid = os.getpid()
         self._closed = False
 
@@ -114,7 +116,7 @@ class Streams:
         """Return a file over an object, closed with the run at the latest."""
         self._check(source.artifact, source.address.uri)
         file = RangeFile(source, self._readers, reads_ahead=reads_ahead, room=self._room)
-        self._files.add(file)
+        self._keep(file, source)
         return file
 
     def open_local(self, source: PinnedObject, digest: Digest) -> _HostFile | None:
@@ -128,8 +130,16 @@ class Streams:
             file = _HostFile(path)
         except FileNotFoundError:
             return None
-        self._files.add(file)
+        self._keep(file, source)
         return file
+
+    def _keep(self, file: io.IOBase, source: PinnedObject) -> None:
+        """See to it that a file is closed with the run, which may have ended meanwhile."""
+        with self._guard:
+            self._files.add(file)
+        if self._closed:
+            file.close()
+        self._check(source.artifact, source.address.uri)
 
     def _check(self, artifact: str, uri: str) -> None:
         if self._closed:
@@ -156,7 +166,9 @@ class Streams:
         if self._pid != os.getpid():
             return
         self.reading.halt()
-        for file in list(self._files):
+        with self._guard:
+            files = list(self._files)
+        for file in files:
             file.close()
         self._readers.close()
 

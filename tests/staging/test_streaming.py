@@ -10,6 +10,7 @@ import random
 import sys
 import threading
 import traceback
+from io import FileIO
 
 import pytest
 
@@ -21,7 +22,8 @@ from rootcellar.schemas.errors import (
     DigestMismatch,
     ObjectChanged,
 )
-from rootcellar.staging import Output, StagingSession, StreamRequest
+from rootcellar.staging import Cache, Output, StagingSession, StreamRequest
+from rootcellar.staging.streams import streaming
 from rootcellar.staging.streams.range_file import BLOCK_BYTES
 from rootcellar.staging.streams.readers import Readers
 
@@ -163,6 +165,34 @@ def test_closing_waits_for_what_is_under_way(folder_stores, cache, tmp_path, mon
     reader.join(30)
 
     assert [] == left
+
+
+def test_a_file_that_is_opened_as_the_run_ends_is_closed(
+    folder_stores, cache, tmp_path, monkeypatch
+):
+    """By a thread that the body left behind: whether from the host or from the store."""
+    address, pin = put(folder_stores, tmp_path)
+    digest = cache.fetch(address, pin).digest
+    real = Cache.find
+    opened = []
+
+    def slow(found, *arguments):
+        path = real(found, *arguments)
+        session.close()
+        return path
+
+    monkeypatch.setattr(Cache, "find", slow)
+    monkeypatch.setattr(
+        streaming._HostFile,
+        "__init__",
+        lambda *one: (opened.append(one[0]), FileIO.__init__(*one))[1],
+    )
+    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
+        stream = session.stream(request(pin, expected=digest))
+        with pytest.raises(BindingError, match="after the run"):
+            stream.open()
+
+    assert [True] == [file.closed for file in opened]
 
 
 def test_it_does_not_travel(session, stores, tmp_path):
