@@ -242,7 +242,7 @@ class Reservation:
             return True
 
     def keep(self, size_bytes: int) -> None:
-        """Note that bytes which were drawn are an entry now."""
+        """Note that bytes which were drawn are an entry, or are none after all if negative."""
         with self._guard:
             self._held -= size_bytes
             if not self._file.closed:
