@@ -25,8 +25,8 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.engine.hashing import Hasher
 from rootcellar.staging.host.temp_file import is_temp_name, temp_name
+from rootcellar.staging.stores.hidden_upload import HiddenUpload
 from rootcellar.staging.stores.source_file import read_source
 from rootcellar.staging.stores.store import Listed, chunks_of
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from rootcellar.schemas.digest import Digest
     from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, Progress
 
@@ -121,26 +120,21 @@ class GenericStore:
                     break
             self._hold(key, pin)
 
-    def upload(
-        self, key: str, source: Path, progress: Progress | None = None
-    ) -> PendingGenericUpload:
+    def upload(self, key: str, source: Path, progress: Progress | None = None) -> HiddenUpload[str]:
         """Write the file under a hidden name beside its final one."""
         temp = self._temp(key)
-        hasher = Hasher(self.algorithm)
+        pending = HiddenUpload(self, key, temp, progress)
         try:
             with self._errors(key):
                 self._make_parent(key)
                 with self._fs.open(temp, "wb") as writer:
                     for chunk in read_source(source, _COPY_BYTES):
                         writer.write(chunk)
-                        hasher.update(chunk)
-                        if progress is not None:
-                            progress.advance(len(chunk))
+                        pending.see(chunk)
+            return pending  # noqa: TRY300 (a limit may strike where the blocks end)
         except BaseException:
-            self.remove_temp(key, temp)
+            pending.abort()
             raise
-        size_bytes = hasher.size_bytes
-        return PendingGenericUpload(self, key, temp, digest=hasher.digest, size_bytes=size_bytes)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Write a hidden object and rename it."""
@@ -319,27 +313,6 @@ class GenericStore:
         except (OSError, EOFError) as error:
             problem = f"the store could not be reached: {type(error).__name__}"
             raise StoreUnavailable(problem, *about, "Try again later") from error
-
-
-class PendingGenericUpload:
-    """A hidden object that waits for its name."""
-
-    def __init__(
-        self, store: GenericStore, key: str, temp: str, *, digest: Digest, size_bytes: int
-    ) -> None:
-        self._store = store
-        self._key = key
-        self._temp = temp
-        self.digest = digest
-        self.size_bytes = size_bytes
-
-    def publish(self) -> Pin:
-        """Give the object its final name."""
-        return self._store.publish_temp(self._key, self._temp)
-
-    def abort(self) -> None:
-        """Remove the hidden object."""
-        self._store.remove_temp(self._key, self._temp)
 
 
 def _has_token(info: Mapping[str, Any]) -> bool:
