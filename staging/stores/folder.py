@@ -22,7 +22,7 @@ from rootcellar.staging.host.clone import cloned
 from rootcellar.staging.host.temp_file import create_temp, is_temp_name, temp_name
 from rootcellar.staging.stores.hidden_upload import HiddenUpload
 from rootcellar.staging.stores.source_file import read_source
-from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
+from rootcellar.staging.stores.store import CHUNK_BYTES, Listed, sent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -124,8 +124,8 @@ class FolderStore:
         with self._errors(key):
             target = self._writable(key)
         temp = target.with_name(temp_name(target.name))
-        pending = HiddenUpload(self, key, temp, progress)
-        try:
+
+        def copy(pending: HiddenUpload[Path]) -> None:
             with self._errors(key), create_temp(temp, _PUBLISHED_MODE) as writer:
                 # A clone keeps what it was made of, so its digest is its own.
                 is_clone = _cloned_from(source, writer.fileno())
@@ -133,10 +133,8 @@ class FolderStore:
                     if not is_clone:
                         writer.write(chunk)
                     pending.see(chunk)
-            return pending  # noqa: TRY300 (a limit may strike where the blocks end)
-        except BaseException:
-            pending.abort()
-            raise
+
+        return sent(HiddenUpload(self, key, temp, progress), copy)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Write a hidden file and rename it."""

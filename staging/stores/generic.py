@@ -28,7 +28,7 @@ from rootcellar.schemas.ref import Pin
 from rootcellar.staging.host.temp_file import is_temp_name, temp_name
 from rootcellar.staging.stores.hidden_upload import HiddenUpload
 from rootcellar.staging.stores.source_file import read_source
-from rootcellar.staging.stores.store import Listed, chunks_of
+from rootcellar.staging.stores.store import Listed, chunks_of, sent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -123,18 +123,16 @@ class GenericStore:
     def upload(self, key: str, source: Path, progress: Progress | None = None) -> HiddenUpload[str]:
         """Write the file under a hidden name beside its final one."""
         temp = self._temp(key)
-        pending = HiddenUpload(self, key, temp, progress)
-        try:
+
+        def write(pending: HiddenUpload[str]) -> None:
             with self._errors(key):
                 self._make_parent(key)
                 with self._fs.open(temp, "wb") as writer:
                     for chunk in read_source(source, _COPY_BYTES):
                         writer.write(chunk)
                         pending.see(chunk)
-            return pending  # noqa: TRY300 (a limit may strike where the blocks end)
-        except BaseException:
-            pending.abort()
-            raise
+
+        return sent(HiddenUpload(self, key, temp, progress), write)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Write a hidden object and rename it."""
