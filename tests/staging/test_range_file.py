@@ -189,7 +189,7 @@ def test_an_object_replaced_while_it_is_read_ahead(readers):
 
 def test_a_range_is_tried_again(readers, monkeypatch):
     """Three times, for a store that does not answer and for one that answers in part."""
-    monkeypatch.setattr("rootcellar.staging.streams.pinned_object.pause", lambda _: None)
+    monkeypatch.setattr("rootcellar.staging.streams.pinned_object.back_off", lambda *_: None)
     store = LargeStore(MB)
     store.error = StoreUnavailable("away", "", "raw://big")
     with pytest.raises(StoreUnavailable, match="away"):
