@@ -14,7 +14,7 @@ from rootcellar.schemas.errors import DigestMismatch
 from rootcellar.staging.cache.lot import Lot
 from rootcellar.staging.engine.hashing import algorithm_of, digest_file
 from rootcellar.staging.host.epoch import mark_open
-from rootcellar.staging.host.local_copy import copy_read_only
+from rootcellar.staging.host.local_copy import NO_LINK, copy_read_only
 from rootcellar.staging.host.scratch import Scratch
 from rootcellar.staging.host.writers import hold_still
 from rootcellar.staging.stores.transfer import download
@@ -204,7 +204,15 @@ class Intake:
             return self._entries.enter(temp, digest)
 
     def link(self, file: str, digest: Digest, size_bytes: int) -> str:
-        """Make a file of a workdir an entry, without moving it."""
+        """Make a file of a workdir an entry without moving it; a copy where no link can be made."""
+        try:
+            return self._link(file, digest, size_bytes)
+        except OSError as error:
+            if error.errno not in NO_LINK:
+                raise
+        return self.copy(Path(file), digest)
+
+    def _link(self, file: str, digest: Digest, size_bytes: int) -> str:
         ledger = self._admission.ledger
         for pooled in tuple(self._pool):
             if pooled.draw(size_bytes):
@@ -217,7 +225,11 @@ class Intake:
         for is_last in (False, True):
             with ledger.opened() as account:
                 fits = ledger.admit(account, size_bytes)
-                path = self._entries.enter_link(file, digest) if fits else None
+                try:
+                    path = self._entries.enter_link(file, digest) if fits else None
+                except OSError:
+                    account.used_bytes = (account.used_bytes or size_bytes) - size_bytes
+                    raise
             if path is not None:
                 return path
             if fits:  # another one made it an entry meanwhile

@@ -8,12 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.schemas.errors import CacheFull
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.cache.cache import Cached
 from rootcellar.staging.cache.space import NO_SPACE
 from rootcellar.staging.host.epoch import mark_open
-from rootcellar.staging.host.local_copy import NO_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +34,7 @@ class MemberFiles:
     """Fills one folder of a workdir. Safe for several threads.
 
     Attributes:
-        links: Files can have two names here, as far as is known; without, `write` does nothing.
+        links: Files can have two names here, as far as is known; without, `fetch` copies less.
     """
 
     def __init__(self, cache: Cache, folder: FolderPlace, progress: Progress | None) -> None:
@@ -81,8 +80,7 @@ class MemberFiles:
             lot: What its space is drawn from, if there is enough left.
 
         Returns:
-            Whether it is there; not where files cannot have two names, nor on a full disk, where
-            `fetch` makes room.
+            Whether it is there; not on a full disk, where `fetch` makes room.
 
         Raises:
             CacheFull: The cache has no room now.
@@ -91,23 +89,19 @@ class MemberFiles:
         # Before it is taken in: whoever hears of too much may stop it.
         self._count(line.size_bytes)
         if not _is_written(path, content):
-            self._take_back(path, line)
+            self._count(-line.size_bytes)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
             return False
         if lot is not None and self._cache.add_marked(path, line.digest, line.size_bytes, lot):
             self._folder.note(line.path, line.size_bytes, line.digest)
             return True
-        try:
-            entry = self._cache.add(Path(path), line.digest)
-        except CacheUnusable as error:
-            if getattr(error.__cause__, "errno", None) not in NO_LINK:
-                raise
-            self.links = False
-            self._take_back(path, line)
-            return False
+        entry = self._cache.add(Path(path), line.digest)
         if os.lstat(path).st_nlink == 1:
-            # Another member has the same bytes, and was first.
+            # Another member has the same bytes, and was first; or the entry is a copy.
             os.unlink(path)
             self._folder.add(line.path, _entry(line, entry))
+            self.links = os.lstat(path).st_nlink > 1
         else:
             self._folder.note(line.path, line.size_bytes, line.digest)
         return True
@@ -121,11 +115,6 @@ class MemberFiles:
         """
         with self._cache.spare(spared_bytes), self._cache.lot() as lot:
             yield lot
-
-    def _take_back(self, path: str, line: Line) -> None:
-        self._count(-line.size_bytes)
-        with suppress(FileNotFoundError):
-            os.unlink(path)
 
     def _count(self, size_bytes: int) -> None:
         if self._progress is not None:
