@@ -243,28 +243,6 @@ def test_outputs_are_kept_where_links_are_refused(folder_stores, cache_of, monke
         assert b"a" * 100 == staged.path.read_bytes()
 
 
-def test_outputs_are_cached_by_a_copy_where_links_are_refused(
-    folder_stores, cache_of, monkeypatch, ledger_and_disk, caplog
-):
-    """The next task on the host need not download them; and nobody is warned at each run."""
-    cache = cache_of(10**6)
-
-    def refuse(*_args, **_kwargs):
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuse)
-    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
-        path = session.reserve_output("out", "out")
-        path.write_bytes(b"made" * 100)
-        session.prepare_output(Output(uri="raw://out", path=path, kind="file"))
-        session.publish()
-    finish_removals()
-
-    assert [] == [record for record in caplog.records if record.levelname == "WARNING"]
-    assert cache.find(Digest.of(b"made" * 100), 400) is not None
-    assert (400, 400) == ledger_and_disk(cache)
-
-
 def test_locks_that_do_nothing_are_found_when_the_cache_is_opened(tmp_path, monkeypatch):
     """A cache whose living runs cannot be told from dead ones is refused (F23)."""
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import uuid
 import warnings
 from pathlib import Path
@@ -9,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from rootcellar.schemas.digest import Digest
+from rootcellar.staging import Output, StagingSession
 from rootcellar.staging.cache.entries import Entries
 from rootcellar.staging.cache.intake import Intake
+from rootcellar.staging.host.removal import finish_removals
 from rootcellar.staging.workdir.workdir import Workdir
 
 CONTENT = b"x" * 30_000
@@ -101,3 +105,24 @@ def test_what_cannot_become_an_entry_is_not_counted(cache, put, monkeypatch, led
             cache.fetch(*wanted)
 
     assert (0, 0) == ledger_and_disk(cache)
+
+
+def test_outputs_are_cached_by_a_copy_where_links_are_refused(
+    folder_stores, cache, monkeypatch, ledger_and_disk, caplog
+):
+    """The next task on the host need not download them; and nobody is warned at each run."""
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
+        path = session.reserve_output("out", "out")
+        path.write_bytes(b"made" * 100)
+        session.prepare_output(Output(uri="raw://out", path=path, kind="file"))
+        session.publish()
+    finish_removals()
+
+    assert [] == [record for record in caplog.records if record.levelname == "WARNING"]
+    assert cache.find(Digest.of(b"made" * 100), 400) is not None
+    assert (400, 400) == ledger_and_disk(cache)

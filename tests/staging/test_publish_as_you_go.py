@@ -18,9 +18,8 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.staging.engine.pipeline import Stopped
 from rootcellar.staging.folders.folder_input import pin_of_folder
-from rootcellar.staging.publication import handover, outgoing, output, publication
+from rootcellar.staging.publication import handover, outgoing, publication
 from rootcellar.staging.publication.folder_upload import FolderUpload
-from rootcellar.staging.publication.handover import Handover
 from rootcellar.staging.publication.journal import Journal
 
 
@@ -382,61 +381,3 @@ def test_a_thread_that_waits_to_add_hears_of_the_end(local_run, monkeypatch, wai
 
         with pytest.raises((BindingError, ContentError)):
             adding.result(20)
-
-
-@pytest.mark.parametrize("method", ["_begin", "_take", "_wait"])
-def test_a_body_that_goes_on_after_a_limit_loses_no_member(
-    method, striking, folder_stores, cache, monkeypatch
-):
-    """Wherever it strikes: nothing waits for ever, and all is published in the end."""
-    real, names = getattr(Handover, method), tuple("abcdef")
-    for step in range(1, 500):
-        run, called, struck, done = Run(folder_stores, cache, journal=""), [], [], []
-
-        def strike_once(one, *arguments, step=step, called=called):
-            called.append(step)
-            if len(called) > 1:
-                return real(one, *arguments)
-            with striking(step):
-                return real(one, *arguments)
-
-        def body(run=run, struck=struck, done=done):
-            paths = [run.write(name) for name in names]
-            try:
-                for path in paths:
-                    run.add(path)
-            except striking.error:
-                struck.append(True)
-                for path in paths:
-                    run.add(path)
-            done.append(run.publish().members)
-
-        monkeypatch.setattr(Handover, method, strike_once)
-        thread = threading.Thread(target=body, daemon=True)
-        thread.start()
-        thread.join(20)
-
-        assert [len(names)] == done, f"after step {step}"
-        if not struck:
-            return
-    raise AssertionError("it never ended")
-
-
-def test_a_member_that_goes_while_it_is_added_again(local_run, monkeypatch, wait_until):
-    """It was sent and removed between two looks at it: nothing is to be done."""
-    real = output.check_member
-
-    def slow(*arguments):
-        wait_until(lambda: not (local_run.path / "a").exists())
-        return real(*arguments)
-
-    path = local_run.write("a")
-    gate, send = threading.Event(), FolderUpload.send
-    monkeypatch.setattr(
-        FolderUpload, "send", lambda upload, name: gate.wait(20) and send(upload, name)
-    )
-    local_run.add(path)
-    monkeypatch.setattr(handover, "check_member", lambda *one: (gate.set(), slow(*one))[1])
-    local_run.add(path)
-
-    assert 1 == local_run.publish().members
