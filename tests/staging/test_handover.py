@@ -37,13 +37,17 @@ def test_a_body_that_goes_on_after_a_limit_loses_no_member(
 
         def body(run=run, struck=struck, done=done):
             paths = [run.write(name) for name in names]
-            try:
+
+            def hand_over():
                 for path in paths:
                     run.add(path)
+                run.session.finish_handovers()
+
+            try:
+                hand_over()
             except striking.error:
                 struck.append(True)
-                for path in paths:
-                    run.add(path)
+                hand_over()
             done.append(run.publish().members)
 
         monkeypatch.setattr(Handover, method, strike_once)
