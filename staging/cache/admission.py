@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from rootcellar.schemas.amount import spelled
 from rootcellar.schemas.errors import CacheFull, CacheUnusable
-from rootcellar.staging.cache.space import has_reservations, held_bytes
+from rootcellar.staging.cache.space import (
+    FREE_DISK,
+    MORE_ROOM,
+    has_reservations,
+    held_bytes,
+    no_space,
+)
 from rootcellar.staging.host.spares import READY
 
 if TYPE_CHECKING:
@@ -22,13 +28,8 @@ __all__ = ["Admission", "no_space"]
 _LOOK_SECONDS = 0.05
 _TRY_SECONDS = 1.0
 _BUSY_SHARE = 4
-_REMEDY = (
-    "Set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more, or cache_dir (ROOTCELLAR_CACHE_DIR) to a "
-    "larger disk"
-)
-_REMEDY_LARGE = f"{_REMEDY}; or read it without staging: Annotated[Staged[T], STREAMED]"
-_REMEDY_LATER = f"Try again when runs on this host have ended. {_REMEDY}"
-_REMEDY_DISK = f"Free some of that disk. {_REMEDY}"
+_REMEDY_LARGE = f"{MORE_ROOM}; or read it without staging: Annotated[Staged[T], STREAMED]"
+_REMEDY_LATER = f"Try again when runs on this host have ended. {MORE_ROOM}"
 
 
 class Admission:
@@ -118,7 +119,7 @@ class Admission:
         )
         problem = f"the host's cache has no room now: {', '.join(parts)}"
         is_held = tally is None or tally.leased_bytes or tally.reserved_bytes
-        return CacheFull(problem, "", uri, _REMEDY_LATER if is_held else _REMEDY_DISK)
+        return CacheFull(problem, "", uri, _REMEDY_LATER if is_held else FREE_DISK)
 
     def _refuse_larger(self, size_bytes: int, uri: str) -> None:
         most = self._most_bytes()
@@ -176,12 +177,3 @@ class Admission:
 def _lies_ready(path: Path) -> bool:
     """Tell whether it is the folder of no run: it holds no file, and waits for the next."""
     return path.name.startswith(READY) and not any(files for _, _, files in os.walk(path))
-
-
-def no_space(error: OSError) -> CacheFull:
-    """Return the error for a disk that was full though the ledger had room."""
-    reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    return CacheFull(
-        f"the disk of the host's cache is full: {reason}",
-        remedy=_REMEDY_DISK,
-    )

@@ -267,6 +267,8 @@ class Evictor:
         path = self._entries.path_of_name(name)
         if away == path:
             return None
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         try:
             os.link(away, path, follow_symlinks=False)
         except FileExistsError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,13 @@ from rootcellar.schemas.errors import DigestMismatch
 from rootcellar.staging.cache.lot import Lot
 from rootcellar.staging.engine.hashing import algorithm_of, digest_file
 from rootcellar.staging.host.epoch import mark_open
-from rootcellar.staging.host.local_copy import copy_read_only
+from rootcellar.staging.host.local_copy import NO_LINK, copy_read_only
 from rootcellar.staging.host.scratch import Scratch
 from rootcellar.staging.host.writers import hold_still
 from rootcellar.staging.stores.transfer import download
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Pin
@@ -115,29 +114,29 @@ class Intake:
     @contextmanager
     def reserved(self, size_bytes: int, uri: str) -> Iterator[None]:
         """Reserve space that downloads in the block draw from."""
-        with self._scratch_folder() as folder:
-            reservation = self._admission.reserve(size_bytes, folder, uri)
-            self._pool.append(reservation)
-            try:
-                yield
-            finally:
-                self._pool.remove(reservation)
-                reservation.close()
+        with (
+            self._scratch_folder() as folder,
+            self._pooled(self._admission.reserve(size_bytes, folder, uri)),
+        ):
+            yield
 
     @contextmanager
     def spared(self, size_bytes: int, *, written: bool) -> Iterator[None]:
         """Reserve as `reserved` does, or nothing where there is no room now."""
         with self._scratch_folder() as folder:
             reservation = self._admission.reserve_now(size_bytes, folder, written=written)
-            if reservation is None:
+            with nullcontext() if reservation is None else self._pooled(reservation):
                 yield
-                return
+
+    @contextmanager
+    def _pooled(self, reservation: Reservation) -> Iterator[None]:
+        try:
             self._pool.append(reservation)
-            try:
-                yield
-            finally:
+            yield
+        finally:
+            with suppress(ValueError):
                 self._pool.remove(reservation)
-                reservation.close()
+            reservation.close()
 
     @contextmanager
     def lot(self) -> Iterator[Lot | None]:
@@ -170,7 +169,7 @@ class Intake:
         if not lot.take(size_bytes):
             return False
         entered = False
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             entered = self._entries.enter_marked(file, digest) is not None
         if not entered:
             lot.put_back(size_bytes)
@@ -191,7 +190,7 @@ class Intake:
                 )
                 path = self._enter(temp, done.digest, done.size_bytes, drawn)
             finally:
-                with contextlib.suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):
                     os.unlink(temp)
         seconds = time.monotonic() - wanted.started
         moved = done.size_bytes
@@ -201,25 +200,36 @@ class Intake:
         """Make a download an entry, unless the same bytes came under another name meanwhile."""
         if path := self._vetting.trusted(digest, size_bytes):
             return path
-        path = self._entries.enter(temp, digest)
-        drawn.keep(size_bytes)
-        return path
+        with _counted(drawn.keep, size_bytes):
+            return self._entries.enter(temp, digest)
 
     def link(self, file: str, digest: Digest, size_bytes: int) -> str:
-        """Make a file of a workdir an entry, without moving it."""
+        """Make a file of a workdir an entry without moving it; a copy where no link can be made."""
+        try:
+            return self._link(file, digest, size_bytes)
+        except OSError as error:
+            if error.errno not in NO_LINK:
+                raise
+        return self.copy(Path(file), digest)
+
+    def _link(self, file: str, digest: Digest, size_bytes: int) -> str:
         ledger = self._admission.ledger
         for pooled in tuple(self._pool):
             if pooled.draw(size_bytes):
-                path = self._entries.enter_link(file, digest)
-                if path is None:
+                with _counted(pooled.keep, size_bytes):
+                    path = self._entries.enter_link(file, digest)
+                if path is None:  # another one made it an entry meanwhile
+                    pooled.keep(-size_bytes)
                     pooled.put_back(size_bytes)
-                    return self._entries.path(digest)
-                pooled.keep(size_bytes)
-                return path
+                return path or self._entries.path(digest)
         for is_last in (False, True):
             with ledger.opened() as account:
                 fits = ledger.admit(account, size_bytes)
-                path = self._entries.enter_link(file, digest) if fits else None
+                try:
+                    path = self._entries.enter_link(file, digest) if fits else None
+                except OSError:
+                    account.used_bytes = (account.used_bytes or size_bytes) - size_bytes
+                    raise
             if path is not None:
                 return path
             if fits:  # another one made it an entry meanwhile
@@ -237,20 +247,19 @@ class Intake:
             with self._writing(size_bytes, folder, temp) as reservation:
                 copy_read_only(str(file), temp)
                 _check_copy(Path(temp), digest)
-                path = self._entries.enter(temp, digest)
-                reservation.keep(size_bytes)
-        return path
+                with _counted(reservation.keep, size_bytes):
+                    return self._entries.enter(temp, digest)
 
     def copy_out(self, source: str, target: str, size_bytes: int, folder: str) -> Reservation:
         """Copy an entry to where no link can be made, and return what holds the copy's bytes."""
-        with contextlib.suppress(FileExistsError):
+        with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
         reservation = self._admission.reserve(size_bytes, folder)
         try:
             reservation.draw(size_bytes)
             copy_read_only(source, target)
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.unlink(target)
             reservation.close()
             raise
@@ -263,7 +272,7 @@ class Intake:
             reservation.draw(size_bytes)
             yield reservation
         finally:
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.unlink(temp)
             reservation.close()
 
@@ -282,7 +291,7 @@ class Intake:
         """Yield a folder for files under way; what is there is removed in the end, or swept."""
         if self._aside is not None:
             # Not its parents: a workdir that somebody deleted must not come back without its lock.
-            with contextlib.suppress(FileExistsError):
+            with suppress(FileExistsError):
                 os.mkdir(self._aside, 0o700)
             yield self._aside
             return
@@ -339,6 +348,20 @@ class _Drawn:
             self._pooled.put_back(self._left)
         self._own = self._pooled = None
         self._left = 0
+
+
+@contextmanager
+def _counted(keep: Callable[[int], object], size_bytes: int) -> Iterator[None]:
+    """Count bytes as an entry's before they are: who is struck between has counted too much.
+
+    Unless an error of the disk says that they are none.
+    """
+    keep(size_bytes)
+    try:
+        yield
+    except OSError:
+        keep(-size_bytes)
+        raise
 
 
 def _check_copy(temp: Path, digest: Digest) -> None:

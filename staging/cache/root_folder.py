@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import CacheUnavailable, CacheUnusable, RootcellarError
 from rootcellar.schemas.mounts import file_system, network_file_system
+from rootcellar.staging.cache.space import NO_SPACE, no_space
 from rootcellar.staging.host.temp_file import create_temp, temp_name
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def cache_error(error: OSError) -> CacheUnusable:
         return CacheUnavailable(
             "a part of the cache folder was deleted while it was used", remedy=_REMEDY_DELETED
         )
+    if error.errno in NO_SPACE:
+        return no_space(error)
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     return CacheUnusable(f"the cache folder failed: {reason}", remedy=REMEDY)
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rootcellar.schemas.amount import Amount
+from rootcellar.schemas.errors import CacheFull
 from rootcellar.staging.host.epoch import is_mark, mark_ns
 from rootcellar.staging.host.host_lock import LockableFile
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "FREE_DISK",
+    "MORE_ROOM",
     "NO_SPACE",
     "Account",
     "Ledger",
@@ -38,10 +41,18 @@ __all__ = [
     "SpaceLimits",
     "has_reservations",
     "held_bytes",
+    "no_space",
     "reserved_bytes",
 ]
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MORE_ROOM = (
+    "Set cache_budget (ROOTCELLAR_CACHE_BUDGET) to more, or cache_dir (ROOTCELLAR_CACHE_DIR) to a "
+    "larger disk"
+)
+FREE_DISK = f"Free some of that disk. {MORE_ROOM}"
+"""What helps."""
+
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
 _PREFIX = "reserved-"
 _WIDTH = 32
@@ -214,8 +225,7 @@ class Reservation:
         self._file = LockableFile.opened(self._path, _NEW)
         try:
             self._note()
-            if holds_blocks:
-                _allocate(self._file.fileno(), size_bytes)
+            self._holds_blocks = holds_blocks and _allocate(self._file.fileno(), size_bytes)
         except BaseException:
             self.drop()
             raise
@@ -226,12 +236,13 @@ class Reservation:
             if size_bytes > self._left or self._file.closed:
                 return False
             self._left -= size_bytes
-            # Its blocks go back to the disk, for the file to take them.
-            os.ftruncate(self._file.fileno(), max(self._left, _WIDTH))
+            if self._holds_blocks:
+                # They go back to the disk, for the file to take them.
+                os.ftruncate(self._file.fileno(), max(self._left, _WIDTH))
             return True
 
     def keep(self, size_bytes: int) -> None:
-        """Note that bytes which were drawn are an entry now."""
+        """Note that bytes which were drawn are an entry, or are none after all if negative."""
         with self._guard:
             self._held -= size_bytes
             if not self._file.closed:
@@ -295,6 +306,12 @@ def has_reservations(folder: str) -> bool:
     return any(name.startswith(_PREFIX) for name in os.listdir(folder))
 
 
+def no_space(error: OSError) -> CacheFull:
+    """Return the error for a disk that was full though the ledger had room."""
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return CacheFull(f"the disk of the host's cache is full: {reason}", remedy=FREE_DISK)
+
+
 def now() -> int:
     """Return the time of day in whole seconds."""
     return int(time.time())
@@ -313,14 +330,16 @@ def _fallocate() -> Callable[..., int]:
     return cast("Callable[..., int]", function)
 
 
-def _allocate(file: int, size_bytes: int) -> None:
-    """Hold disk blocks, where the file system can: os.posix_fallocate would write them elsewhere.
+def _allocate(file: int, size_bytes: int) -> bool:
+    """Hold disk blocks, and tell whether they are; os.posix_fallocate would write them elsewhere.
 
     Raises:
         OSError: There are not so many.
     """
-    if size_bytes and _fallocate()(file, 0, 0, size_bytes) != 0:
-        code = ctypes.get_errno()
-        # A quota or a limit of this process is told by whoever writes the bytes.
-        if code == errno.ENOSPC:
-            raise OSError(code, os.strerror(code))
+    if not size_bytes or _fallocate()(file, 0, 0, size_bytes) == 0:
+        return bool(size_bytes)
+    code = ctypes.get_errno()
+    # A quota or a limit of this process is told by whoever writes the bytes.
+    if code == errno.ENOSPC:
+        raise OSError(code, os.strerror(code))
+    return False

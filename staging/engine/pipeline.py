@@ -12,6 +12,7 @@ from __future__ import annotations
 import _thread
 import os
 import queue
+import random
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Stoppable",
     "Stopped",
+    "back_off",
     "check_stopped",
     "cut_off_by",
     "finishing",
@@ -132,6 +134,17 @@ def pause(seconds: float) -> None:
     with cut_off_by(lambda: woken.put(None)), suppress(queue.Empty):
         woken.get(timeout=seconds)
     check_stopped()
+
+
+def back_off(first_seconds: float, tried: int) -> None:
+    """Pause between two tries, after the first about `first_seconds` and then ever twice as long.
+
+    Not all for the same time: workers that failed together shall not come back together.
+
+    Raises:
+        Stopped: See `pause`.
+    """
+    pause(first_seconds * 2 ** (tried - 1) * random.uniform(0.5, 1.5))  # noqa: S311
 
 
 class _Own(threading.local):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import (
@@ -13,7 +12,7 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.engine.hashing import algorithm_of, digest_bytes
-from rootcellar.staging.engine.pipeline import check_stopped, pause
+from rootcellar.staging.engine.pipeline import back_off, check_stopped
 from rootcellar.staging.stores.wrong_bytes import came_wrong_once, still_wrong
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ SMALL_BYTES = 1024 * 1024
 """Of a member that is read at once, and needs no engine of its own."""
 _TRIES = 3
 _READINGS = 2
-_FIRST_PAUSE_SECONDS = 0.2
+_FIRST_PAUSE_SECONDS = 0.4
 
 
 def read_member(folder: Address, key: str, line: Line) -> bytes:
@@ -48,9 +47,7 @@ def read_member(folder: Address, key: str, line: Line) -> bytes:
     failed = 0
     while len(wrong) < _READINGS:
         if failed or wrong:
-            # Workers that failed together shall not come back together.
-            longest = _FIRST_PAUSE_SECONDS * 2 ** (failed + len(wrong))
-            pause(longest * random.uniform(0.5, 1.5))  # noqa: S311
+            back_off(_FIRST_PAUSE_SECONDS, failed + len(wrong))
         found: Digest | None = None
         check_stopped()
         try:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootcellar.schemas.errors import CacheFull, CacheUnusable
+from rootcellar.schemas.errors import CacheFull
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.cache.admission import no_space
 from rootcellar.staging.cache.cache import Cached
 from rootcellar.staging.cache.space import NO_SPACE
 from rootcellar.staging.host.epoch import mark_open
-from rootcellar.staging.host.local_copy import NO_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +34,7 @@ class MemberFiles:
     """Fills one folder of a workdir. Safe for several threads.
 
     Attributes:
-        links: Files can have two names here, as far as is known; without, `write` does nothing.
+        links: Files can have two names here, as far as is known; without, `fetch` copies less.
     """
 
     def __init__(self, cache: Cache, folder: FolderPlace, progress: Progress | None) -> None:
@@ -82,31 +80,28 @@ class MemberFiles:
             lot: What its space is drawn from, if there is enough left.
 
         Returns:
-            Whether it is there; not where files cannot have two names.
+            Whether it is there; not on a full disk, where `fetch` makes room.
 
         Raises:
-            CacheFull: The disk or the cache has no room now.
+            CacheFull: The cache has no room now.
         """
         path = self._folder.path_for(line.path)
         # Before it is taken in: whoever hears of too much may stop it.
         self._count(line.size_bytes)
-        _write_new(path, content)
+        if not _is_written(path, content):
+            self._count(-line.size_bytes)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+            return False
         if lot is not None and self._cache.add_marked(path, line.digest, line.size_bytes, lot):
             self._folder.note(line.path, line.size_bytes, line.digest)
             return True
-        try:
-            entry = self._cache.add(Path(path), line.digest)
-        except CacheUnusable as error:
-            if getattr(error.__cause__, "errno", None) not in NO_LINK:
-                raise
-            self.links = False
-            self._count(-line.size_bytes)
-            os.unlink(path)
-            return False
+        entry = self._cache.add(Path(path), line.digest)
         if os.lstat(path).st_nlink == 1:
-            # Another member has the same bytes, and was first.
+            # Another member has the same bytes, and was first; or the entry is a copy.
             os.unlink(path)
             self._folder.add(line.path, _entry(line, entry))
+            self.links = os.lstat(path).st_nlink > 1
         else:
             self._folder.note(line.path, line.size_bytes, line.digest)
         return True
@@ -137,20 +132,22 @@ def _entry(line: Line, path: Path) -> Cached:
     return Cached(line.digest, os.fspath(path), line.size_bytes, pin, True, 0, 0.0)  # noqa: FBT003
 
 
-def _write_new(path: str, content: bytes | memoryview) -> None:
-    """Write a file that is read-only and bears the mark."""
+def _is_written(path: str, content: bytes | memoryview) -> bool:
+    """Write a file that is read-only and bears the mark; False where the disk is full."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(path, flags, _READ_ONLY)
     try:
-        left = memoryview(content)
-        while left:
-            left = left[os.write(file, left) :]
-        if os.fstat(file).st_mode != _AS_MADE:
-            os.fchmod(file, _READ_ONLY)  # the process makes files with fewer rights
-        mark_open(file)
+        file = os.open(path, flags, _READ_ONLY)
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(file, left) :]
+            if os.fstat(file).st_mode != _AS_MADE:
+                os.fchmod(file, _READ_ONLY)  # the process makes files with fewer rights
+            mark_open(file)
+        finally:
+            os.close(file)
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-        raise no_space(error) from error
-    finally:
-        os.close(file)
+        return False
+    return True

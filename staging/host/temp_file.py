@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,5 +34,5 @@ def create_temp(path: Path, mode: int = 0o600) -> BinaryIO:
     Raises:
         FileExistsError: Something is there, be it a dangling link.
     """
-    flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, mode), "w+b")
+    # In one call, or a limit that strikes within it leaves a file open; O_EXCL follows no link.
+    return open(path, "x+b", opener=partial(os.open, mode=mode))

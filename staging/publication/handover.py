@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import queue
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rootcellar.schemas.errors import BindingError, ContentError
@@ -28,6 +29,9 @@ __all__ = ["Handover"]
 _WAITING_BYTES = 256 * 1024 * 1024
 """Of files that may wait on the disk to be uploaded, beside the first."""
 
+_LISTEN_SECONDS = 0.5
+"""A signal that comes just before Python begins to wait is seen only after the wait."""
+
 
 class Handover:
     """Takes the members of one folder output as they are finished.
@@ -48,8 +52,9 @@ class Handover:
         self._journal: Journal | None = None
         self._earlier = Earlier()
         self._queue: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
-        self._freed: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._waiting = self._waiting_bytes = 0
+        # Only wakes who waits: a limit that strikes may lose what was taken out of it.
+        self._freed: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._waiting: dict[str, int] = {}
         self._error: BaseException | None = None
         self._large: set[str] = set()
         self._stopped = self._is_over = False
@@ -57,7 +62,7 @@ class Handover:
         # for the same reason.
         self._serving = _thread.allocate_lock()
         self._adding = _thread.allocate_lock()
-        self._begun = False
+        self._begun = self._is_served = False
 
     @property
     def is_kept(self) -> bool:
@@ -142,25 +147,25 @@ class Handover:
         size_bytes = identity[1]
         if not self._begun:
             self._begin()
-        while self._waiting and (
-            self._waiting >= self._most_waiting or self._waiting_bytes + size_bytes > _WAITING_BYTES
-        ):
+        while self._is_too_much(size_bytes):
             self._wait()
         self._raise()
-        self._waiting += 1
-        self._waiting_bytes += size_bytes
+        self._waiting[member] = size_bytes
         self.taken[member] = identity
         self._queue.put((member, size_bytes))
 
+    def _is_too_much(self, size_bytes: int) -> bool:
+        waiting = tuple(self._waiting.values())
+        is_full = len(waiting) >= self._most_waiting
+        return is_full or (bool(waiting) and sum(waiting) + size_bytes > _WAITING_BYTES)
+
     def _wait(self) -> None:
-        freed = self._freed.get()
+        """Return when something may have come to its end."""
+        with suppress(queue.Empty):
+            self._freed.get(timeout=_LISTEN_SECONDS)
         self._raise()
-        if freed is None:
-            # Nobody uploads any more; whoever else waits is to hear of it too.
-            self._freed.put(None)
+        if self._waiting and not self._is_served:
             raise self._not_now()
-        self._waiting -= 1
-        self._waiting_bytes -= freed
 
     def _raise(self) -> None:
         if self._error is not None:
@@ -172,13 +177,15 @@ class Handover:
             self._earlier = journal.earlier()
             self._upload.earlier = self._earlier.members
             self._journal = journal
-        self._serving.acquire()
-        self._begun = True
+        # Not waiting: who was struck when he had taken it begins once more, and it is his.
+        self._serving.acquire(blocking=False)
+        self._begun = self._is_served = True
         try:
             _thread.start_new_thread(self._serve, ())
         except RuntimeError as error:
             # No more threads for this process: nobody would release it, or serve the queue.
             self._error = error
+            self._is_served = False
             self._serving.release()
             raise
 
@@ -197,6 +204,7 @@ class Handover:
         except BaseException as error:  # noqa: BLE001 (raised in the body's thread)
             self._error = self._error or error
         finally:
+            self._is_served = False
             self._freed.put(None)
             self._serving.release()
 
@@ -231,7 +239,8 @@ class Handover:
             raise
         finally:
             self._large.discard(name)
-            self._freed.put(size_bytes)
+            self._waiting.pop(name, None)
+            self._freed.put(None)
 
     def _sent(self, name: str) -> Member:
         member = self._upload.send(name)
@@ -269,8 +278,17 @@ class Handover:
                 self._wait()
             for member, entry in walk(self._output, f"{name}/" if name else ""):
                 yield member, identity_of(entry.stat(follow_symlinks=False))
-        elif path.exists() or name not in self.taken:
-            yield name, identity_of(check_member(self._output, name))
+        elif (status := self._status(name)) is not None:
+            yield name, identity_of(status)
+
+    def _status(self, name: str) -> os.stat_result | None:
+        """Return the state of one file; None if it was handed over, and is removed since."""
+        try:
+            return check_member(self._output, name)
+        except ContentError:
+            if name in self.taken and not os.path.lexists(self._output.path / name):
+                return None
+            raise
 
     def _not_now(self) -> BindingError:
         return self._refused("members are handed over by the task's process, while it runs")

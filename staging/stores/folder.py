@@ -18,16 +18,15 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.engine.hashing import Hasher
 from rootcellar.staging.host.clone import cloned
 from rootcellar.staging.host.temp_file import create_temp, is_temp_name, temp_name
+from rootcellar.staging.stores.hidden_upload import HiddenUpload
 from rootcellar.staging.stores.source_file import read_source
-from rootcellar.staging.stores.store import CHUNK_BYTES, Listed
+from rootcellar.staging.stores.store import CHUNK_BYTES, Listed, sent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from rootcellar.schemas.digest import Digest
     from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, Progress
 
@@ -120,27 +119,22 @@ class FolderStore:
 
     def upload(
         self, key: str, source: Path, progress: Progress | None = None
-    ) -> PendingFolderUpload:
+    ) -> HiddenUpload[Path]:
         """Copy a file to a hidden name beside its final one."""
         with self._errors(key):
             target = self._writable(key)
-            temp = target.with_name(temp_name(target.name))
-            hasher = Hasher(self.algorithm)
-            try:
-                with create_temp(temp, _PUBLISHED_MODE) as writer:
-                    # A clone keeps what it was made of, so its digest is its own.
-                    is_clone = _cloned_from(source, writer.fileno())
-                    for chunk in read_source(temp if is_clone else source, _COPY_BYTES):
-                        if not is_clone:
-                            writer.write(chunk)
-                        hasher.update(chunk)
-                        if progress is not None:
-                            progress.advance(len(chunk))
-            except BaseException:
-                temp.unlink(missing_ok=True)
-                raise
-        size_bytes = hasher.size_bytes
-        return PendingFolderUpload(self, key, temp, digest=hasher.digest, size_bytes=size_bytes)
+        temp = target.with_name(temp_name(target.name))
+
+        def copy(pending: HiddenUpload[Path]) -> None:
+            with self._errors(key), create_temp(temp, _PUBLISHED_MODE) as writer:
+                # A clone keeps what it was made of, so its digest is its own.
+                is_clone = _cloned_from(source, writer.fileno())
+                for chunk in read_source(temp if is_clone else source, _COPY_BYTES):
+                    if not is_clone:
+                        writer.write(chunk)
+                    pending.see(chunk)
+
+        return sent(HiddenUpload(self, key, temp, progress), copy)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Write a hidden file and rename it."""
@@ -162,6 +156,14 @@ class FolderStore:
             pin = pin_of(temp.lstat())
             temp.replace(target or self._path(key))
             return pin
+
+    def remove_temp(self, key: str, temp: Path) -> None:
+        """Remove a hidden file, if it is still there and may be removed."""
+        try:
+            temp.unlink(missing_ok=True)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            _log.warning("A hidden file of %s stays behind: %s", self.uri(key), reason)
 
     def copy(self, source_key: str, pin: Pin, key: str) -> Pin | None:
         """Return None: what lies here is as well read here."""
@@ -191,7 +193,7 @@ class FolderStore:
             key, path = pending.pop()
             if not key or key.endswith("/"):
                 pending += reversed(self._listed_folder(key, path))
-            elif (pin := self._stat_listed(path)) is not None:
+            elif (pin := self._stat_listed(key, path)) is not None:
                 yield Listed(key, pin)
 
     def _listed_folder(self, key: str, folder: str) -> Sequence[tuple[str, str]]:
@@ -245,11 +247,14 @@ class FolderStore:
         with self._errors(key):
             return self._path(key)
 
-    def _stat_listed(self, path: str) -> Pin | None:
+    def _stat_listed(self, key: str, path: str) -> Pin | None:
         try:
             status = os.lstat(path)
         except _NOTHING_THERE:
             return None
+        except OSError:
+            with self._errors(key):
+                raise
         return pin_of(status) if stat.S_ISREG(status.st_mode) else None
 
     def check_root(self) -> None:
@@ -322,31 +327,6 @@ class FolderStore:
                 self.uri(key),
                 "Free space or repair the file system, then try again",
             ) from error
-
-
-class PendingFolderUpload:
-    """A hidden file of a folder store that waits for its name."""
-
-    def __init__(
-        self, store: FolderStore, key: str, temp: Path, *, digest: Digest, size_bytes: int
-    ) -> None:
-        self._store = store
-        self._key = key
-        self._temp = temp
-        self.digest = digest
-        self.size_bytes = size_bytes
-
-    def publish(self) -> Pin:
-        """Rename the file."""
-        return self._store.publish_temp(self._key, self._temp)
-
-    def abort(self) -> None:
-        """Remove the file, if it still has its hidden name."""
-        try:
-            self._temp.unlink(missing_ok=True)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else type(error).__name__
-            _log.warning("A hidden file of %s stays behind: %s", self._store.uri(self._key), reason)
 
 
 def _cloned_from(source: Path, target: int) -> bool:

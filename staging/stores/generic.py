@@ -25,17 +25,16 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.schemas.ref import Pin
-from rootcellar.staging.engine.hashing import Hasher
 from rootcellar.staging.host.temp_file import is_temp_name, temp_name
+from rootcellar.staging.stores.hidden_upload import HiddenUpload
 from rootcellar.staging.stores.source_file import read_source
-from rootcellar.staging.stores.store import Listed, chunks_of
+from rootcellar.staging.stores.store import Listed, chunks_of, sent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from rootcellar.schemas.digest import Digest
     from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.store import Chunk, Progress
 
@@ -121,26 +120,19 @@ class GenericStore:
                     break
             self._hold(key, pin)
 
-    def upload(
-        self, key: str, source: Path, progress: Progress | None = None
-    ) -> PendingGenericUpload:
+    def upload(self, key: str, source: Path, progress: Progress | None = None) -> HiddenUpload[str]:
         """Write the file under a hidden name beside its final one."""
         temp = self._temp(key)
-        hasher = Hasher(self.algorithm)
-        try:
+
+        def write(pending: HiddenUpload[str]) -> None:
             with self._errors(key):
                 self._make_parent(key)
                 with self._fs.open(temp, "wb") as writer:
                     for chunk in read_source(source, _COPY_BYTES):
                         writer.write(chunk)
-                        hasher.update(chunk)
-                        if progress is not None:
-                            progress.advance(len(chunk))
-        except BaseException:
-            self.remove_temp(key, temp)
-            raise
-        size_bytes = hasher.size_bytes
-        return PendingGenericUpload(self, key, temp, digest=hasher.digest, size_bytes=size_bytes)
+                        pending.see(chunk)
+
+        return sent(HiddenUpload(self, key, temp, progress), write)
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Write a hidden object and rename it."""
@@ -193,7 +185,10 @@ class GenericStore:
                 "Remove it by hand",
             )
         with self._errors(key):
-            self._fs.rm_file(self._path(key))
+            try:
+                self._fs.rm_file(self._path(key))
+            except FileNotFoundError:
+                return False
         return True
 
     def list(self, prefix: str) -> Iterator[Listed]:
@@ -207,10 +202,11 @@ class GenericStore:
         for path, info in sorted(found.items()):
             name = path[len(root) :].strip("/")
             if name and info["type"] == "file" and not is_temp_name(name.rpartition("/")[2]):
-                # Without a token a listing may tell another time than a look at the object does.
-                exact = info if _has_token(info) else self._fs.info(path)
                 key = "/".join(part for part in (prefix, name) if part)
-                yield Listed(key, self._pin(key, exact))
+                # Without a token a listing may tell another time than a look at the object does.
+                pin = self._pin(key, info) if _has_token(info) else self.stat(key)
+                if pin is not None:  # or it went meanwhile
+                    yield Listed(key, pin)
 
     def check(self, *, writing: bool) -> None:
         """Return if the root can be listed, and with `writing` if a hidden object can be made."""
@@ -315,27 +311,6 @@ class GenericStore:
         except (OSError, EOFError) as error:
             problem = f"the store could not be reached: {type(error).__name__}"
             raise StoreUnavailable(problem, *about, "Try again later") from error
-
-
-class PendingGenericUpload:
-    """A hidden object that waits for its name."""
-
-    def __init__(
-        self, store: GenericStore, key: str, temp: str, *, digest: Digest, size_bytes: int
-    ) -> None:
-        self._store = store
-        self._key = key
-        self._temp = temp
-        self.digest = digest
-        self.size_bytes = size_bytes
-
-    def publish(self) -> Pin:
-        """Give the object its final name."""
-        return self._store.publish_temp(self._key, self._temp)
-
-    def abort(self) -> None:
-        """Remove the hidden object."""
-        self._store.remove_temp(self._key, self._temp)
 
 
 def _has_token(info: Mapping[str, Any]) -> bool:

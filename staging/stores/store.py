@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
@@ -35,6 +35,7 @@ __all__ = [
     "WholeFileStore",
     "Written",
     "chunks_of",
+    "sent",
 ]
 
 CHUNK_BYTES = 1024 * 1024
@@ -96,6 +97,9 @@ class PendingUpload(Protocol):
 
         Raises nothing of the store's: what cannot be given up now stays invisible.
         """
+
+
+_Pending = TypeVar("_Pending", bound=PendingUpload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,16 @@ class Address:
     def uri(self) -> str:
         """The logical URI."""
         return self.store.uri(self.key)
+
+
+def sent(pending: _Pending, send: Callable[[_Pending], object]) -> _Pending:
+    """Return an upload that `send` has transferred; given up whatever interrupts it."""
+    try:
+        send(pending)
+        return pending  # noqa: TRY300 (in here a limit that strikes as `send` ends is met too)
+    except BaseException:
+        pending.abort()
+        raise
 
 
 def chunks_of(content: Chunk) -> Iterator[Chunk]:

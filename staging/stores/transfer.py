@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from contextlib import closing
@@ -17,7 +16,7 @@ from rootcellar.schemas.errors import (
     StoreUnavailable,
 )
 from rootcellar.staging.engine.hashing import Hasher, algorithm_of, digest_file
-from rootcellar.staging.engine.pipeline import check_stopped, is_at_work, pause, pipelined
+from rootcellar.staging.engine.pipeline import back_off, check_stopped, is_at_work, pipelined
 from rootcellar.staging.host.local_space import preallocate
 from rootcellar.staging.host.temp_file import create_temp, temp_name
 from rootcellar.staging.stores.store import CHUNK_BYTES
@@ -320,8 +319,7 @@ def _receive_range(
             return part
         if tried == _TRIES_PER_RANGE:
             break
-        # Workers that failed together shall not come back together.
-        pause(_FIRST_PAUSE_SECONDS * 2 ** (tried - 1) * random.uniform(0.5, 1.5))  # noqa: S311
+        back_off(_FIRST_PAUSE_SECONDS, tried)
     raise StoreUnavailable(
         f"bytes {part.start} to {part.end} came incomplete {_TRIES_PER_RANGE} times",
         "",

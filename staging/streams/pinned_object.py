@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from rootcellar.schemas.errors import (
     RootcellarError,
     StoreUnavailable,
 )
-from rootcellar.staging.engine.pipeline import Stoppable, Stopped, pause
+from rootcellar.staging.engine.pipeline import Stoppable, Stopped, back_off
 
 if TYPE_CHECKING:
     from rootcellar.schemas.ref import Pin
@@ -127,18 +126,17 @@ class PinnedObject:
 
     def _read(self, start: int, end: int) -> bytes:
         store, key = self.address.store, self.address.key
-        for tried in range(_TRIES_PER_RANGE):
+        for tried in range(1, 1 + _TRIES_PER_RANGE):
             try:
                 content = store.read(key, self.pin, start, end)
             except StoreUnavailable:
-                if tried + 1 == _TRIES_PER_RANGE:
+                if tried == _TRIES_PER_RANGE:
                     raise
             else:
                 self.meter.received(len(content))
                 if len(content) == end - start:
                     return content
-            # Workers that failed together shall not come back together.
-            pause(_FIRST_PAUSE_SECONDS * 2**tried * random.uniform(0.5, 1.5))  # noqa: S311
+            back_off(_FIRST_PAUSE_SECONDS, tried)
         raise StoreUnavailable(
             f"bytes {start} to {end} came incomplete {_TRIES_PER_RANGE} times",
             "",

@@ -7,16 +7,15 @@ import os
 import threading
 import time
 from collections import OrderedDict, deque
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from rootcellar.schemas.errors import BindingError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
-
     from rootcellar.staging.streams.pinned_object import PinnedObject
+    from rootcellar.staging.streams.readers import Readers, Reading
 
 __all__ = ["BLOCK_BYTES", "SPANS_AHEAD", "SPAN_BYTES", "RangeFile", "Room"]
 
@@ -68,7 +67,7 @@ class RangeFile(io.RawIOBase):
 
     Args:
         source: What is read.
-        pool: Runs what is read in parallel.
+        readers: Do what is read in parallel.
         reads_ahead: Go on past what is asked for; off for a reader that plans its own reading.
         room: Of the run; without any left a file reads what is asked for, and keeps one block.
     """
@@ -76,7 +75,7 @@ class RangeFile(io.RawIOBase):
     def __init__(
         self,
         source: PinnedObject,
-        pool: Executor,
+        readers: Readers,
         *,
         reads_ahead: bool = True,
         room: Room | None = None,
@@ -84,7 +83,7 @@ class RangeFile(io.RawIOBase):
         super().__init__()
         self._source = source
         self._room = room or Room()
-        self._ahead = _Spans(source, pool, self._room)
+        self._ahead = _Spans(source, readers, self._room)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._reads_ahead = reads_ahead
         self._least_bytes = BLOCK_BYTES if reads_ahead else _NEXT_TO_NOTHING_BYTES
@@ -223,7 +222,7 @@ class _Span:
 
     start: int
     end: int
-    content: Future[bytes]
+    content: Reading
 
 
 class _Spans:
@@ -232,9 +231,9 @@ class _Spans:
     For one reader; but another thread may `drop` them at any time.
     """
 
-    def __init__(self, source: PinnedObject, pool: Executor, room: Room) -> None:
+    def __init__(self, source: PinnedObject, readers: Readers, room: Room) -> None:
         self._source = source
-        self._pool = pool
+        self._readers = readers
         self._room = room
         self._mutex = threading.Lock()
         self._spans: deque[_Span] = deque()
@@ -256,11 +255,11 @@ class _Spans:
             return 0
         try:
             content = span.content.result()
-        except CancelledError as error:
-            raise _closed() from error
-        except Exception:
+        except BaseException:
             self.drop()
             raise
+        if content is None:
+            raise _closed()
         offset = position - span.start
         count = min(len(view), span.end - position)
         view[:count] = memoryview(content)[offset : offset + count]
@@ -295,15 +294,18 @@ class _Spans:
             start, end = self._end, min(self._end + self._next_bytes, limit)
             if not self._room.take(end - start):
                 return
+            reading = None
+            try:
+                reading = self._readers.begin(partial(self._source.read, start, end))
+            finally:
+                if reading is None:
+                    self._room.give_back(end - start)
+            if reading is None:  # the run has ended meanwhile
+                raise _closed()
+            self._spans.append(_Span(start, end, reading))
             self._end = end
             # Small at first, so that the first bytes are here soon and few are in vain.
             self._next_bytes = min(2 * self._next_bytes, SPAN_BYTES)
-            try:
-                future = self._pool.submit(self._source.read, start, self._end)
-            except RuntimeError as error:  # the run has ended meanwhile
-                self._room.give_back(end - start)
-                raise _closed() from error
-            self._spans.append(_Span(start, self._end, future))
 
 
 def _closed() -> ValueError:

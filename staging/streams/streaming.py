@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -26,6 +26,7 @@ from rootcellar.staging.folders.folder_listing import FolderListing, is_listing,
 from rootcellar.staging.stores.store import Address
 from rootcellar.staging.streams.pinned_object import Amount, Meter, PinnedObject
 from rootcellar.staging.streams.range_file import RangeFile, Room
+from rootcellar.staging.streams.readers import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamRequest", "StreamedInput", "Streams"]
 
-_THREADS = 8
 _BUFFER_BYTES = 16 * 1024  # less than a block, so that the blocks are used
 
 
@@ -65,11 +65,12 @@ class Streams:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._pool: ThreadPoolExecutor | None = None
+        self._readers = Readers()
         self._room = Room()
         self.reading = Stoppable()
         # Weak: a dataset opens a file for each member, and forgets it without closing it.
         self._files: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._guard = threading.Lock()
         self._pid = os.getpid()
         self._closed = False
 
@@ -114,10 +115,8 @@ class Streams:
     def open(self, source: PinnedObject, *, reads_ahead: bool) -> RangeFile:
         """Return a file over an object, closed with the run at the latest."""
         self._check(source.artifact, source.address.uri)
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rootcellar-stream")
-        file = RangeFile(source, self._pool, reads_ahead=reads_ahead, room=self._room)
-        self._files.add(file)
+        file = RangeFile(source, self._readers, reads_ahead=reads_ahead, room=self._room)
+        self._keep(file, source)
         return file
 
     def open_local(self, source: PinnedObject, digest: Digest) -> _HostFile | None:
@@ -131,8 +130,16 @@ class Streams:
             file = _HostFile(path)
         except FileNotFoundError:
             return None
-        self._files.add(file)
+        self._keep(file, source)
         return file
+
+    def _keep(self, file: io.IOBase, source: PinnedObject) -> None:
+        """See to it that a file is closed with the run, which may have ended meanwhile."""
+        with self._guard:
+            self._files.add(file)
+        if self._closed:
+            file.close()
+        self._check(source.artifact, source.address.uri)
 
     def _check(self, artifact: str, uri: str) -> None:
         if self._closed:
@@ -159,10 +166,11 @@ class Streams:
         if self._pid != os.getpid():
             return
         self.reading.halt()
-        for file in list(self._files):
+        with self._guard:
+            files = list(self._files)
+        for file in files:
             file.close()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._readers.close()
 
 
 class _HostFile(io.FileIO):

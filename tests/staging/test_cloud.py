@@ -15,6 +15,7 @@ from rootcellar.schemas.errors import (
     StoreMissing,
     StoreUnavailable,
 )
+from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Address, Stores
 from rootcellar.staging.stores.generic import GenericStore
 from rootcellar.staging.stores.transfer import download
@@ -98,6 +99,18 @@ def test_a_read_is_held_to_its_pin(store):
     store.discard("a")
     with pytest.raises(ObjectChanged, match="deleted"):
         store.read("a", pin, 2, 6)
+
+
+def test_a_pin_of_a_size_alone_holds_by_the_size(store):
+    """As a manifest gives it: what somebody put there instead is not read, however large it is."""
+    store.write_small("a", b"small")
+    pin = Pin(size_bytes=5)
+    assert b"small" == store.read("a", pin, 0, 5)
+
+    store.write_small("a", b"far larger")
+
+    with pytest.raises(ObjectChanged, match="replaced"):
+        store.read("a", pin, 0, 5)
 
 
 def test_a_listing_has_the_keys_as_they_are(store):

@@ -138,6 +138,34 @@ def test_a_disk_without_inodes_is_a_full_disk(small_disk, put):
     assert [] == residue(cache)
 
 
+@pytest.mark.parametrize("is_ours", [True, False], ids=["manifest", "listing"])
+def test_a_folder_of_small_members_makes_its_own_inodes_free(
+    small_disk, folder_stores, cache_of, put, is_ours
+):
+    """Old entries go for them, as they do for one object; not only once another one comes."""
+    tree = {f"{number:02}": b"%d" % number * 100 for number in range(40)}
+    if is_ours:
+        with StagingSession(folder_stores, cache_of(10**9), run_uid="run-1") as session:
+            top = session.reserve_output("tree", "tree")
+            top.mkdir()
+            for name, content in tree.items():
+                (top / name).write_bytes(content)
+            session.prepare_output(Output(uri="raw://tree", path=top, kind="folder"))
+            session.publish()
+    else:
+        for name, content in tree.items():
+            put(f"tree/{name}", content)
+    cache = Cache(small_disk("size=64m,nr_inodes=200") / "cache", GENEROUS)
+    for number in range(100):
+        cache.fetch(*put(f"o{number}", b"old %d" % number * 100))
+
+    with StagingSession(folder_stores, cache, run_uid="run-2") as session:
+        located = session.locate("raw://tree", "folder")
+        staged = session.stage_in(located, argument="a", name="a")
+
+        assert tree == {path.name: path.read_bytes() for path in staged.path.iterdir()}
+
+
 def test_the_floor_of_a_small_disk_stays_free(small_disk, put):
     """Entries go before the free space does."""
     disk = small_disk("size=10m")

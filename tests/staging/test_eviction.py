@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,6 +161,20 @@ def test_what_a_killed_evictor_left_is_settled(held, is_leased, ledger_and_disk)
     assert is_leased == Path(path).exists()
     counted, there = ledger_and_disk(held)
     assert counted == there
+
+
+def test_what_a_killed_evictor_left_comes_back_where_nothing_is(held):
+    """Also if somebody deleted the entries meanwhile: else every count failed from then on."""
+    digest = Digest.of(content("a"))
+    path = Path(held.entries.path(digest))
+    os.link(path, held.root / "work" / "taken")
+    path.rename(held.root / "away" / f"sha256-{digest.hex}")
+    shutil.rmtree(held.root / "cas")
+
+    held.evictor.count()
+
+    assert [] == list((held.root / "away").iterdir())
+    assert path.samefile(held.root / "work" / "taken")
 
 
 def test_more_victims_than_a_round_takes_go_in_several(held, monkeypatch):

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rootcellar.schemas.errors import StoreError, StoreMissing
+from rootcellar.schemas.errors import StoreError, StoreMissing, StoreUnavailable
 from rootcellar.staging.stores import Stores
 
 
@@ -86,3 +86,48 @@ def test_a_file_of_no_told_size_is_not_an_empty_one(web):
 
     with pytest.raises(StoreError, match="size"):
         store.stat("a")
+
+
+def test_a_listing_misses_what_goes_meanwhile(memory_stores, monkeypatch):
+    """Another run may remove a file between the listing and the look at it."""
+    store = memory_stores.named("raw")
+    for name in ("a", "b", "c"):
+        store.write_small(f"d/{name}", b"x")
+    fs = store._fs
+    real = fs.info
+
+    def info(path, **options):
+        if path.endswith("/b"):
+            raise FileNotFoundError(path)
+        return real(path, **options)
+
+    monkeypatch.setattr(fs, "info", info)
+
+    assert ["d/a", "d/c"] == [one.key for one in store.list("d")]
+
+
+def test_a_connection_that_breaks_in_a_listing_is_an_error_of_ours(memory_stores, monkeypatch):
+    """Of the looks at the files too, which come after the listing itself."""
+    store = memory_stores.named("raw")
+    store.write_small("d/a", b"x")
+
+    def broken(*_args, **_options):
+        raise ConnectionResetError
+
+    monkeypatch.setattr(store._fs, "info", broken)
+
+    with pytest.raises(StoreUnavailable, match="raw://d"):
+        list(store.list("d"))
+
+
+def test_what_goes_as_it_is_removed_was_not_removed(memory_stores, monkeypatch):
+    """Somebody else was first, and no trouble with the store."""
+    store = memory_stores.named("raw")
+    pin = store.write_small("a", b"x")
+
+    def gone(path):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(store._fs, "rm_file", gone)
+
+    assert not store.remove("a", pin)

@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +29,7 @@ from rootcellar.staging.streams.range_file import (
     RangeFile,
     Room,
 )
+from rootcellar.staging.streams.readers import Readers
 
 MB = 1024 * 1024
 
@@ -58,14 +59,15 @@ class LargeStore:
 
 
 @pytest.fixture
-def pool():
-    with ThreadPoolExecutor(8) as pool:
-        yield pool
+def readers():
+    made = Readers()
+    yield made
+    made.close()
 
 
-def raw(store, pool, **options):
+def raw(store, readers, **options):
     source = PinnedObject(address=Address(store, "big"), pin=store.pin, meter=Meter())
-    return RangeFile(source, pool, **options)
+    return RangeFile(source, readers, **options)
 
 
 SMALL = random.Random(3).randbytes(3 * BLOCK_BYTES + 77)
@@ -96,12 +98,12 @@ def act(file, step):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS, is_buffered=st.booleans())
-def test_any_reading_is_that_of_a_file(folder_stores, tmp_path, pool, steps, is_buffered):
+def test_any_reading_is_that_of_a_file(folder_stores, tmp_path, readers, steps, is_buffered):
     """Whatever is sought and read, a stream gives what a file would."""
     (tmp_path / "store" / "big").write_bytes(SMALL)
     address = folder_stores.store_for("raw://big")
     pin = address.store.stat("big")
-    file = RangeFile(PinnedObject(address=address, pin=pin, meter=Meter()), pool)
+    file = RangeFile(PinnedObject(address=address, pin=pin, meter=Meter()), readers)
     stream = io.BufferedReader(file, 16 * 1024) if is_buffered else file
     model = io.BytesIO(SMALL)
 
@@ -114,10 +116,10 @@ def test_any_reading_is_that_of_a_file(folder_stores, tmp_path, pool, steps, is_
         assert act(model, step) == act(stream, step)
 
 
-def test_sequential_reading_holds_little(pool):
+def test_sequential_reading_holds_little(readers):
     """However large the object: a few spans, and no more requests than they take."""
     store = LargeStore(600 * MB)
-    file = raw(store, pool)
+    file = raw(store, readers)
     tracemalloc.start()
     try:
         with io.BufferedReader(file, 16 * 1024) as reader, open(os.devnull, "wb") as sink:  # noqa: PTH123
@@ -131,10 +133,10 @@ def test_sequential_reading_holds_little(pool):
     assert 600 * MB == sum(end - start for start, end in store.asked)
 
 
-def test_what_follows_is_on_its_way(pool, wait_until):
+def test_what_follows_is_on_its_way(readers, wait_until):
     """Once reading is sequential, the next spans are asked for before they are wanted."""
     store = LargeStore(100 * MB)
-    file = raw(store, pool)
+    file = raw(store, readers)
     for _ in range(4):
         file.read(BLOCK_BYTES)
 
@@ -144,10 +146,10 @@ def test_what_follows_is_on_its_way(pool, wait_until):
     assert max(end for _, end in store.asked) <= SPANS_AHEAD * SPAN_BYTES
 
 
-def test_jumping_about_reads_blocks(pool):
+def test_jumping_about_reads_blocks(readers):
     """Small reads ask for a block each, and for none that was read lately."""
     store = LargeStore(100 * MB)
-    file = raw(store, pool)
+    file = raw(store, readers)
     for position in (50 * MB, 10 * MB, 50 * MB + 1000, 10 * MB + 5, 90 * MB):
         file.seek(position)
         file.read(10)
@@ -156,10 +158,10 @@ def test_jumping_about_reads_blocks(pool):
     assert {BLOCK_BYTES} == {end - start for start, end in store.asked}
 
 
-def test_a_reader_that_plans_gets_what_it_asks_for(pool):
+def test_a_reader_that_plans_gets_what_it_asks_for(readers):
     """Without reading ahead nothing is read in vain, and a large read is divided."""
     store = LargeStore(100 * MB)
-    file = raw(store, pool, reads_ahead=False)
+    file = raw(store, readers, reads_ahead=False)
     for _ in range(4):
         file.read(200_000)
     small = list(store.asked)
@@ -170,10 +172,10 @@ def test_a_reader_that_plans_gets_what_it_asks_for(pool):
     assert 800_000 + 20 * MB == sum(end - start for start, end in store.asked)
 
 
-def test_an_object_replaced_while_it_is_read_ahead(pool):
+def test_an_object_replaced_while_it_is_read_ahead(readers):
     """The reader hears of it where it comes to it, and again if it goes on."""
     store = LargeStore(100 * MB)
-    file = raw(store, pool)
+    file = raw(store, readers)
     file.read(2 * MB)
     store.error = ObjectChanged("changed", "", "raw://big")
     with pytest.raises(ObjectChanged):
@@ -185,17 +187,17 @@ def test_an_object_replaced_while_it_is_read_ahead(pool):
     assert MB == len(file.read(MB))
 
 
-def test_a_range_is_tried_again(pool, monkeypatch):
+def test_a_range_is_tried_again(readers, monkeypatch):
     """Three times, for a store that does not answer and for one that answers in part."""
-    monkeypatch.setattr("rootcellar.staging.streams.pinned_object.pause", lambda _: None)
+    monkeypatch.setattr("rootcellar.staging.streams.pinned_object.back_off", lambda *_: None)
     store = LargeStore(MB)
     store.error = StoreUnavailable("away", "", "raw://big")
     with pytest.raises(StoreUnavailable, match="away"):
-        raw(store, pool).read(10)
+        raw(store, readers).read(10)
     tried = len(store.asked)
     store.error, store.read = None, lambda *_: b"x"
     with pytest.raises(StoreUnavailable, match="incomplete"):
-        raw(store, pool).read(10)
+        raw(store, readers).read(10)
 
     assert 3 == tried
 
@@ -204,11 +206,11 @@ class TimeIsUpError(Exception):
     pass
 
 
-def test_a_limit_strikes_while_waiting(pool):
+def test_a_limit_strikes_while_waiting(readers):
     """A signal's exception leaves a read that waits at once, and the file can be closed."""
     store = LargeStore(100 * MB)
     store.gate.clear()
-    file = raw(store, pool)
+    file = raw(store, readers)
 
     def strike(*_):
         raise TimeIsUpError
@@ -227,11 +229,58 @@ def test_a_limit_strikes_while_waiting(pool):
     assert file.closed
 
 
-def test_all_open_files_share_one_room(pool):
+def test_a_limit_strikes_anywhere(striking):
+    """It is heard, nothing is left locked, and the end of the run waits for nobody."""
+    for step in range(1, 2000):
+        store, readers = LargeStore(30 * MB), Readers(4)
+        file, heard = raw(store, readers), False
+        try:
+            with striking(step):
+                file.read(6 * MB)
+                file.read(6 * MB)
+        except striking.error:
+            heard = True
+
+        for end in (file.close, readers.close):
+            ending = threading.Thread(target=end, daemon=True)
+            ending.start()
+            ending.join(20)
+            assert not ending.is_alive(), f"waits for ever after step {step}"
+        if not heard:
+            return
+    raise AssertionError("it never ended")
+
+
+def test_readings_that_were_not_begun_are_cancelled():
+    """At the end, and by who does not want them any more; those who wait hear of it."""
+    gate, readers = threading.Semaphore(0), Readers(1)
+    done = []
+
+    def work(name):
+        gate.acquire()
+        done.append(name)
+        return b"content"
+
+    first, second, third = (readers.begin(partial(work, name)) for name in "abc")
+    second.cancel()
+    gate.release()
+    assert b"content" == first.result()
+    ending = threading.Thread(target=readers.close)
+    gate.release()
+    assert b"content" == third.result()
+    ending.start()
+    ending.join(20)
+
+    assert second.result() is None
+    assert readers.begin(partial(work, "d")) is None
+    assert ["a", "c"] == done
+
+
+def test_all_open_files_share_one_room(readers):
     """What many files hold is bounded together; each reads to its end all the same."""
     store = LargeStore(3 * MB + 77)
     room = Room(2 * MB)
-    files = [raw(store, pool, room=room) for _ in range(5)]
+    files = [raw(store, readers, room=room) for _ in range(5)]
     held, read = [], [0] * len(files)
 
     while any(chunks := [file.read(100_000) for file in files]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import threading
 
 import pytest
@@ -137,6 +138,29 @@ def test_a_bulk_reservation_serves_many_downloads(cache_of, put, ledger_and_disk
 
     assert (10_000, 10_000) == ledger_and_disk(cache)
     assert all(reserved.fetch(*one).hit for one in wanted)
+
+
+@pytest.fixture
+def files_of_at_most():
+    """Limit the size of files that this process may write."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_bulk_reservation_may_be_larger_than_any_file(
+    cache_of, put, ledger_and_disk, files_of_at_most
+):
+    """A limit on the size of files is for each member, and not for all of them together."""
+    cache = cache_of(10**8)
+    wanted = [put(f"m{number}", bytes([number]) * 1_000_000) for number in range(5)]
+
+    files_of_at_most(2_000_000)
+    with cache.reserve(5_000_000) as reserved:
+        for one in wanted:
+            reserved.fetch(*one)
+
+    assert (5_000_000, 5_000_000) == ledger_and_disk(cache)
 
 
 def test_a_bulk_reservation_larger_than_the_budget_is_refused(cache_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -363,3 +364,20 @@ def test_a_copy_is_the_pinned_object_or_nothing(stores):
 def test_every_store_says_how_many_requests_pay_off(stores):
     """At least one."""
     assert stores.named("raw").parallel >= 1
+
+
+def test_a_folder_whose_files_may_not_be_looked_at_is_denied(folder_stores, monkeypatch):
+    """As one that may be listed and not entered: no bare error of the operating system."""
+    store = folder_stores.named("raw")
+    store.write_small("d/a", b"x")
+    real = os.lstat
+
+    def refuse(path, *args, **options):
+        if str(path).endswith("/d/a"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "lstat", refuse)
+
+    with pytest.raises(AccessDenied, match="raw://d/a"):
+        list(store.list("d"))

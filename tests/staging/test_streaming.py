@@ -7,7 +7,10 @@ import io
 import os
 import pickle
 import random
+import sys
 import threading
+import traceback
+from io import FileIO
 
 import pytest
 
@@ -19,8 +22,10 @@ from rootcellar.schemas.errors import (
     DigestMismatch,
     ObjectChanged,
 )
-from rootcellar.staging import Output, StagingSession, StreamRequest
+from rootcellar.staging import Cache, Output, StagingSession, StreamRequest
+from rootcellar.staging.streams import streaming
 from rootcellar.staging.streams.range_file import BLOCK_BYTES
+from rootcellar.staging.streams.readers import Readers
 
 MB = 1024 * 1024
 
@@ -107,10 +112,12 @@ def request_kind(request):
 
 
 def stream_threads():
-    return [one for one in threading.enumerate() if one.name.startswith("rootcellar-stream")]
+    """Those that read ahead; `threading` does not know them."""
+    bottoms = [list(traceback.walk_stack(frame))[-1][0] for frame in sys._current_frames().values()]
+    return [one for one in bottoms if one.f_code is Readers._serve.__code__]
 
 
-def test_threads_end_with_the_session(folder_stores, cache, tmp_path):
+def test_threads_end_with_the_session(folder_stores, cache, tmp_path, wait_until):
     """All of them, also with files that nobody closed; what is read later is refused."""
     _, pin = put(folder_stores, tmp_path)
     with StagingSession(folder_stores, cache, run_uid="run-1") as session:
@@ -120,7 +127,7 @@ def test_threads_end_with_the_session(folder_stores, cache, tmp_path):
         during = len(stream_threads())
 
     assert 0 < during <= 8
-    assert [] == stream_threads()
+    wait_until(lambda: not stream_threads())
     with pytest.raises(ValueError, match="closed file"):
         file.read(1)
     with pytest.raises(BindingError, match="after the run"):
@@ -133,15 +140,18 @@ def read_until_closed(file):
 
 
 def test_closing_waits_for_what_is_under_way(folder_stores, cache, tmp_path, monkeypatch):
-    """A thread never outlives the session, and what was not begun is not asked for."""
+    """No reading outlives the session, and what was not begun is not asked for."""
     address, pin = put(folder_stores, tmp_path)
     held, began = threading.Event(), threading.Event()
-    real = type(address.store).read
+    real, under_way = type(address.store).read, []
 
     def slow(*arguments):
+        under_way.append(arguments)
         began.set()
         assert held.wait(30)
-        return real(*arguments)
+        content = real(*arguments)
+        under_way.remove(arguments)
+        return content
 
     with StagingSession(folder_stores, cache, run_uid="run-1") as session:
         file = session.stream(request(pin)).open_raw()
@@ -151,9 +161,38 @@ def test_closing_waits_for_what_is_under_way(folder_stores, cache, tmp_path, mon
         reader.start()
         assert began.wait(30)
         threading.Timer(0.05, held.set).start()
+    left = list(under_way)
     reader.join(30)
 
-    assert [] == stream_threads()
+    assert [] == left
+
+
+def test_a_file_that_is_opened_as_the_run_ends_is_closed(
+    folder_stores, cache, tmp_path, monkeypatch
+):
+    """By a thread that the body left behind: whether from the host or from the store."""
+    address, pin = put(folder_stores, tmp_path)
+    digest = cache.fetch(address, pin).digest
+    real = Cache.find
+    opened = []
+
+    def slow(found, *arguments):
+        path = real(found, *arguments)
+        session.close()
+        return path
+
+    monkeypatch.setattr(Cache, "find", slow)
+    monkeypatch.setattr(
+        streaming._HostFile,
+        "__init__",
+        lambda *one: (opened.append(one[0]), FileIO.__init__(*one))[1],
+    )
+    with StagingSession(folder_stores, cache, run_uid="run-1") as session:
+        stream = session.stream(request(pin, expected=digest))
+        with pytest.raises(BindingError, match="after the run"):
+            stream.open()
+
+    assert [True] == [file.closed for file in opened]
 
 
 def test_it_does_not_travel(session, stores, tmp_path):

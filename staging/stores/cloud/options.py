@@ -15,10 +15,9 @@ from rootcellar.staging.stores.cloud.store import CLIENT_OPTIONS, RETRY_OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["AZURE_PROTOCOLS", "GOOGLE_PROTOCOLS", "UnknownOptionError", "maker"]
+__all__ = ["UnknownOptionError", "maker"]
 
-GOOGLE_PROTOCOLS = {"gs", "gcs"}
-AZURE_PROTOCOLS = {"az", "abfs", "abfss"}
+_GOOGLE_PROTOCOLS = {"gs", "gcs"}
 
 _GOOGLE = {
     "application_credentials",
@@ -61,7 +60,7 @@ def maker(url: str, options: Mapping[str, Any]) -> Callable[[], Any]:
     left = dict(options)
     client = {**CLIENT_OPTIONS, **(left.pop("client_options", None) or {})}
     kind: Any
-    if protocol in GOOGLE_PROTOCOLS:
+    if protocol in _GOOGLE_PROTOCOLS:
         kind, config = GCSStore, _google(left)
     else:
         bucket, _, host = bucket.partition("@")

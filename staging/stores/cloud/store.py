@@ -23,8 +23,9 @@ from rootcellar.schemas.ref import Pin
 from rootcellar.staging.engine.pipeline import check_stopped, finishing
 from rootcellar.staging.host.temp_file import is_temp_name, temp_name
 from rootcellar.staging.stores.answers import bucket_missing, of_answer, unreachable
-from rootcellar.staging.stores.cloud.upload import CloudUpload, SmallCloudUpload
-from rootcellar.staging.stores.store import CHUNK_BYTES, Listed, chunks_of
+from rootcellar.staging.stores.cloud.upload import CloudUpload
+from rootcellar.staging.stores.small_upload import SmallUpload
+from rootcellar.staging.stores.store import CHUNK_BYTES, Listed, chunks_of, sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -130,7 +131,8 @@ class CloudStore:
             with self.errors(key):
                 answer = obstore.get(self.service, key, options=options)
                 found = found_pin(answer.meta)
-                if pin.etag and found.etag != pin.etag and not pin.version_id:
+                is_other = pin.etag and found.etag != pin.etag and not pin.version_id
+                if is_other or found.size_bytes != pin.size_bytes:
                     raise self._changed(key, "replaced")
                 for chunk in answer.stream(min_chunk_size=CHUNK_BYTES):
                     check_stopped()
@@ -140,15 +142,9 @@ class CloudStore:
 
     def upload(self, key: str, source: Path, progress: Progress | None = None) -> PendingUpload:
         """Send the parts of a large file, or read a small one to be sent by `publish`."""
-        if SmallCloudUpload.suits(source):
-            return SmallCloudUpload(self, key, source, progress)
-        pending = CloudUpload(self, key)
-        try:
-            pending.transfer(source, progress)
-        except BaseException:
-            pending.abort()
-            raise
-        return pending
+        if SmallUpload.suits(source):
+            return SmallUpload(self, key, source, progress)
+        return sent(CloudUpload(self, key), lambda pending: pending.transfer(source, progress))
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Put an object by one request."""

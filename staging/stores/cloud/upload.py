@@ -1,4 +1,4 @@
-"""The two ways into a bucket over obstore; neither shows anything before `publish`."""
+"""A large file on its way into a bucket over obstore; nothing is shown before `publish`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import obstore
 from rootcellar.schemas.errors import StoreUnavailable
 from rootcellar.staging.engine.hashing import Hasher
 from rootcellar.staging.engine.pipeline import check_stopped
-from rootcellar.staging.stores.small_upload import SmallUpload
 from rootcellar.staging.stores.source_file import read_source
 
 if TYPE_CHECKING:
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
     from rootcellar.staging.engine.hashing import Algorithm
     from rootcellar.staging.stores.store import Progress
 
-__all__ = ["CloudUpload", "SmallCloudUpload"]
-
-SmallCloudUpload = SmallUpload
+__all__ = ["CloudUpload"]
 
 _PART_BYTES = 8 * 1024 * 1024
 _MEMORY_BYTES = 64 * 1024 * 1024

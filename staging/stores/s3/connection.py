@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
-import random
 import re
 import ssl
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree as ET
 
 from rootcellar.schemas.errors import StoreUnavailable
-from rootcellar.staging.engine.pipeline import check_stopped, pause
+from rootcellar.staging.engine.pipeline import back_off, check_stopped
 from rootcellar.staging.stores.answers import no_credentials, of_answer, unreachable
 from rootcellar.staging.stores.http.many import exchange_many
 from rootcellar.staging.stores.http.wire import Endpoint, Request, Wire
@@ -194,7 +193,7 @@ class BucketConnection:
             # What was replaced may be had in its new state, but not by the same request.
             if tried >= self._options.tries or not isinstance(refused, StoreUnavailable):
                 raise refused from failed
-            _pause(tried)
+            back_off(_FIRST_PAUSE_SECONDS, tried)
 
     def _follow(self, response: Response, aim: _Aim) -> bool:
         """Turn to the region that Amazon says the bucket is in, if it is another."""
@@ -257,12 +256,6 @@ def _refused(response: Response, uri: str) -> StoreError:
         with suppress(ET.ParseError):
             code = parsed(content).findtext("Code") or ""
     return of_answer(code, response.status, uri)
-
-
-def _pause(tried: int) -> None:
-    # Workers that failed together shall not come back together.
-    longest = _FIRST_PAUSE_SECONDS * 2 ** (tried - 1)
-    pause(longest * random.uniform(0.5, 1.5))  # noqa: S311
 
 
 def _session(options: DirectOptions) -> Any:

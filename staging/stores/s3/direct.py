@@ -31,7 +31,7 @@ from rootcellar.staging.stores.s3.page import page_of
 from rootcellar.staging.stores.s3.uploads import DirectUpload, found_pin
 from rootcellar.staging.stores.s3.whole import write_whole
 from rootcellar.staging.stores.small_upload import SmallUpload
-from rootcellar.staging.stores.store import Listed
+from rootcellar.staging.stores.store import Listed, sent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -193,13 +193,7 @@ class DirectS3Store:
         """Send the parts of a large file, or read a small one to be sent by `publish`."""
         if SmallUpload.suits(source):
             return SmallUpload(self, key, source, progress)
-        pending = DirectUpload(self, key)
-        try:
-            pending.transfer(source, progress)
-        except BaseException:
-            pending.abort()
-            raise
-        return pending
+        return sent(DirectUpload(self, key), lambda pending: pending.transfer(source, progress))
 
     def write_file(
         self, key: str, source: Path, progress: Progress | None = None

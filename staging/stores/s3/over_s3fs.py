@@ -28,7 +28,7 @@ from rootcellar.staging.stores.answers import (
 from rootcellar.staging.stores.s3.errors import translated
 from rootcellar.staging.stores.s3.s3fs_upload import MultipartUpload, pin_of
 from rootcellar.staging.stores.small_upload import SmallUpload
-from rootcellar.staging.stores.store import Listed, chunks_of
+from rootcellar.staging.stores.store import Listed, chunks_of, sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
@@ -136,13 +136,7 @@ class S3Store:
         """Send the parts of a large file, or read a small one to be sent by `publish`."""
         if SmallUpload.suits(source):
             return SmallUpload(self, key, source, progress)
-        pending = MultipartUpload(self, key, source)
-        try:
-            pending.transfer(progress)
-        except BaseException:
-            pending.abort()
-            raise
-        return pending
+        return sent(MultipartUpload(self, key, source), lambda pending: pending.transfer(progress))
 
     def write_small(self, key: str, content: bytes) -> Pin:
         """Put an object by one request."""

@@ -1,4 +1,4 @@
-"""The two ways into a bucket by our own requests; neither shows anything before `publish`."""
+"""A large file on its way into a bucket by our own requests; nothing shows before `publish`."""
 
 from __future__ import annotations
 
