@@ -29,7 +29,7 @@ from rootcellar.staging.workdir.places import Places
 from rootcellar.staging.workdir.release import Release, opened_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import TypeVar
 
     from rootcellar.staging.cache.cache import Cache, Cached
@@ -125,29 +125,6 @@ class Workdir:
         self._files.append((path, cached, argument, ordinal))
         # Not `Path(path)`, which would take apart what leads to the workdir, each time.
         return self._scratch.path / path[self._before :]
-
-    def place_folder(
-        self, members: Mapping[str, Cached], *, argument: str, ordinal: int, name: str
-    ) -> Path:
-        """Put cached files at their paths below a folder of that name.
-
-        Args:
-            members: Path within the folder to the cached file.
-            argument: Name of the parameter.
-            ordinal: Position within a fan-in, from 0.
-            name: What the folder is called.
-
-        Raises:
-            CacheFull: A file was evicted meanwhile; fetch all again. What was placed is gone.
-        """
-        place = self.folder(argument=argument, ordinal=ordinal, name=name)
-        try:
-            for member, cached in members.items():
-                place.add(member, cached)
-        except BaseException:
-            place.remove()
-            raise
-        return place.path
 
     def folder(self, *, argument: str, ordinal: int, name: str) -> FolderPlace:
         """Make an input folder, to be filled file by file.

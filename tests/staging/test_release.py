@@ -40,8 +40,10 @@ def test_an_end_removes_no_file_that_is_called_as_an_input(
     """A link in the place of an input folder, or of one in it, is removed and not followed."""
     monkeypatch.setattr(workdirs, "_MANY", most)
     workdir = Workdir(cache, "run-1")
-    members = {"beside": cached, member: cached, "last": cached}
-    top = workdir.place_folder(members, argument="grid", ordinal=0, name="grid")
+    place = workdir.folder(argument="grid", ordinal=0, name="grid")
+    for name in ("beside", member, "last"):
+        place.add(name, cached)
+    top = place.path
     if member == "a":
         (top / "beside").unlink()
         (top / "last").unlink()

@@ -140,6 +140,7 @@ BAD = {
     "garbage": b"SSH-2.0-OpenSSH\r\n\r\n",
     "no length": b"HTTP/1.1 200 OK\r\n\r\nhello",
     "no number": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
+    "digits without end": b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n",
     "superscript": "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\nhe".encode("latin-1"),
     "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n0\r\n\r\n",
     "both": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhe",

@@ -62,9 +62,10 @@ def test_where_no_link_can_be_made_a_copy_is(workdir, cached, monkeypatch, code)
 
 def test_a_folder_is_placed_as_a_tree(workdir, cached):
     """Members lie at their paths below the folder's name."""
-    members = {"a": cached, "b/c": cached}
-
-    top = workdir.place_folder(members, argument="grid", ordinal=0, name="grid")
+    place = workdir.folder(argument="grid", ordinal=0, name="grid")
+    place.add("a", cached)
+    place.add("b/c", cached)
+    top = place.path
 
     assert (top / "a").read_bytes() == (top / "b" / "c").read_bytes() == b"content"
 
@@ -72,7 +73,7 @@ def test_a_folder_is_placed_as_a_tree(workdir, cached):
 def test_a_member_cannot_leave_its_folder(workdir, cached):
     """A path that climbs is refused before anything is written."""
     with pytest.raises(ValueError, match="not a path inside"):
-        workdir.place_folder({"../b": cached}, argument="grid", ordinal=0, name="grid")
+        workdir.folder(argument="grid", ordinal=0, name="grid").add("../b", cached)
     with pytest.raises(ValueError, match="not the name"):
         workdir.reserve("out", "a/b")
 

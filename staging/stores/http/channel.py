@@ -8,7 +8,12 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from rootcellar.staging.stores.http.head import BrokenAnswerError, encoded_head, parsed_head
+from rootcellar.staging.stores.http.head import (
+    LENGTH,
+    BrokenAnswerError,
+    encoded_head,
+    parsed_head,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,7 +194,7 @@ class Channel(Generic[_Item]):
             return False
         head = parsed_head(self._buffer[:end])
         length = head.headers.get("content-length", "")
-        if not length.isdecimal() or "transfer-encoding" in head.headers:
+        if LENGTH.fullmatch(length) is None or "transfer-encoding" in head.headers:
             raise BrokenAnswerError("the answer does not tell its length")
         if int(length) > MOST_BYTES:
             raise BrokenAnswerError("the answer is too large")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BrokenAnswerError", "Head", "encoded_head", "parsed_head"]
+__all__ = ["LENGTH", "BrokenAnswerError", "Head", "encoded_head", "parsed_head"]
+
+LENGTH = re.compile(r"[0-9]{1,18}")
+"""What a length looks like: ASCII digits, and no more of them than any object has."""
 
 
 class BrokenAnswerError(ConnectionError):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, Protocol
 
 from rootcellar.staging.stores.http.chunked import Receives, chunked
-from rootcellar.staging.stores.http.head import BrokenAnswerError
+from rootcellar.staging.stores.http.head import LENGTH, BrokenAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +19,6 @@ BODY_BUFFER_BYTES = 1024 * 1024
 LEAST_BYTES_PER_TIMEOUT = 64 * 1024
 _INTERIM, _FINAL = 100, 200
 _NO_CONTENT = {204, 304}
-_LENGTH = re.compile(r"[0-9]{1,18}")
 _MOST_INTERIM = 16
 _CONTENT_BYTES = 64 * 1024 * 1024
 """Of a body that is held in memory, at most."""
@@ -60,7 +58,7 @@ class Response:
             self._left, self._chunked = 0, False
         elif self._chunked or length is None:
             self._left = -1
-        elif _LENGTH.fullmatch(length):
+        elif LENGTH.fullmatch(length):
             self._left = int(length)
         else:
             raise BrokenAnswerError("the answer is not HTTP")
