@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
 
 def key_text(key: Mapping[str, Any]) -> str:
     """Return a key as JSON text, its fields in the order they were given."""
-    return json.dumps(clean_json(key), ensure_ascii=False, separators=(",", ":"))
+    return _encode_in_order(clean_json(key))
 
 
 def digest_of(value: Any) -> Digest:
@@ -107,8 +107,11 @@ def short_digest(value: Any) -> bytes:
     return hashlib.sha256(_sorted_text(value)).digest()[:_SHORT_BYTES]
 
 
+# Made once: `json.dumps` makes an encoder for each call that differs from its defaults.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_encode_in_order = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_encode_ascii = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _sorted_text(value: Any) -> bytes:
-    return json.dumps(clean_json(value), sort_keys=True, separators=(",", ":")).encode()
+    return _encode_ascii(clean_json(value)).encode()

@@ -129,14 +129,32 @@ class Held:
         compiled = self.compiled(statement, many[0])
         execute, make_row = self.connection.execute, compiled.make_row
         if make_row is None:
-            for one in many:
-                execute(compiled.sql, compiled.values(one))
+            self._put(compiled, many)
             return Rows()
         return Rows(
             make_row(row)
             for one in many
             for row in execute(compiled.sql, compiled.values(one)).fetchall()
         )
+
+    def gather(self, asked: Sequence[tuple[Any, Mapping[str, Any]]], /) -> list[Rows]:
+        """Execute statements one after another, waiting once, and return what each returned."""
+        cursors = []
+        for statement, parameters in asked:
+            compiled = self.compiled(statement, parameters)
+            cursor = self.connection.execute(compiled.sql, compiled.values(parameters))
+            cursors.append((compiled.make_row, cursor))
+        return [
+            Rows() if make_row is None else Rows(map(make_row, cursor.fetchall()))
+            for make_row, cursor in cursors
+        ]
+
+    def _put(self, compiled: _Compiled, rows: Sequence[Mapping[str, Any]]) -> None:
+        if len(rows) > 1 and self.dialect.name == "sqlite":
+            self.connection.executemany(compiled.sql, [compiled.values(one) for one in rows])
+            return
+        for one in rows:
+            self.connection.execute(compiled.sql, compiled.values(one))
 
     def begin(self) -> None:
         """Begin a transaction; SQLite's takes the write lock at once.
@@ -188,7 +206,8 @@ class Held:
 
 def _compile(statement: Any, first: Mapping[str, Any], dialect: Dialect) -> _Compiled:
     # An insert says by its first row which columns it fills; the others name their own.
-    columns = list(first) if statement.is_insert else None
+    is_by_row = statement.is_insert and statement.select is None
+    columns = list(first) if is_by_row else None
     compiled = statement.compile(dialect=dialect, column_keys=columns)
     constants = {
         name: bind.effective_value for name, bind in compiled.binds.items() if not bind.required
