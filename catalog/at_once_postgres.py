@@ -1,33 +1,37 @@
-"""The statements for a run and all that it made, as Postgres takes them: few, and any number of rows.
+"""The statements for a run and all that it made, as Postgres takes them: few, of many rows each.
 
-Rows travel as one list for each column. What comes back is waited for once, then all that hangs on
-it is sent together.
+What comes back is waited for once, then all that hangs on it is sent together.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
-    Column,
+    Integer,
     LargeBinary,
     Table,
+    Text,
     bindparam,
     cast,
+    column,
     func,
-    literal,
+    literal_column,
     null,
     select,
-    tuple_,
     union_all,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, REGCLASS
 
 from rootcellar.catalog.artifacts import ARTIFACT, ArtifactName, ContentName, content_row
-from rootcellar.catalog.columns import CleanText, UtcTime
+from rootcellar.catalog.canonical import clean_json
+from rootcellar.catalog.columns import CleanText, UtcTime, utc_time
 from rootcellar.catalog.heads import Head
 from rootcellar.catalog.made_rows import Ground, artifact_row
 from rootcellar.catalog.tables import (
@@ -46,7 +50,7 @@ from rootcellar.catalog.tables import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Executable, Insert
+    from sqlalchemy import Executable, Insert, TableValuedAlias
 
     from rootcellar.catalog.held import Held
     from rootcellar.catalog.made_rows import Product
@@ -66,72 +70,103 @@ class Found:
     losers: Sequence[int]
 
 
-def _list_of(name: str, kind: Any) -> ColumnElement[Any]:
-    return bindparam(name, type_=ARRAY(kind))
+def _given(table: Table, names: Sequence[str]) -> TableValuedAlias:
+    """Return rows that travel as one JSON text: each parameter costs the driver much more."""
+    rows = func.json_to_recordset(cast(bindparam(table.name, type_=Text), JSON))
+    columns = [column(name, table.c[name].type) for name in names]
+    return rows.table_valued(*columns, name="g").render_derived(name="g", with_types=True)
 
 
-def _unnested(table: Table, columns: Sequence[str]) -> Any:
-    return select(
-        *(func.unnest(_list_of(f"{table.name}_{name}", table.c[name].type)) for name in columns)
-    )
+def _insert(table: Table, names: Sequence[str]) -> Insert:
+    return postgresql.insert(table).from_select(list(names), select(*_given(table, names).c))
 
 
-def _insert(table: Table, columns: Sequence[str]) -> Insert:
-    return postgresql.insert(table).from_select(list(columns), _unnested(table, columns))
+def _run() -> Executable:
+    names = [one.name for one in run.columns if one.name != "id"]
+    return _insert(run, names).on_conflict_do_nothing().returning(run.c.id)
 
 
-def _all_contents() -> Executable:
-    columns = ("digest", "kind", "size_bytes", "members")
-    found = (content.c.digest, content.c.kind, content.c.id)
-    new = _insert(content, columns).on_conflict_do_nothing().returning(*found).cte("new")
-    digests = _list_of("content_digest", CleanText)
-    return union_all(select(new), select(*found).where(content.c.digest == func.any(digests)))
-
-
-def _all_artifacts() -> Executable:
+def _ground() -> Executable:
+    """Return contents and artifacts, whether they are new or not; heads of the latter locked."""
+    names = (content.c.digest, content.c.kind, content.c.id)
+    contents = _insert(content, ("digest", "kind", "size_bytes", "members"))
+    new_contents = contents.on_conflict_do_nothing().returning(*names).cte("c")
+    given_contents = _given(content, ("digest", "kind"))
+    new_artifacts = _new_artifacts().on_conflict_do_nothing().returning(*ARTIFACT).cte("a")
+    given_artifacts = _given(artifact, ("type_id", "key_digest"))
     head = artifact_head
-    new = (
-        _insert(artifact, ("type_id", "key_digest", "key_text"))
-        .on_conflict_do_nothing()
-        .returning(*ARTIFACT)
-        .cte("new")
-    )
-    old = (
+    known_artifacts = (
         select(*ARTIFACT, head.c.last_seq, head.c.recorded_at)
         .join(head, head.c.artifact_id == artifact.c.id)
-        .where(
-            tuple_(artifact.c.type_id, artifact.c.key_digest).in_(
-                _unnested(artifact, ("type_id", "key_digest"))
-            )
+        .join(
+            given_artifacts,
+            (given_artifacts.c.type_id == artifact.c.type_id)
+            & (given_artifacts.c.key_digest == artifact.c.key_digest),
         )
         .order_by(artifact.c.id)
         .with_for_update(of=head)
-        .cte("old")
+        .cte("h")
     )
-    none_yet = (cast(null(), head.c.last_seq.type), cast(null(), UtcTime))
-    return union_all(
-        select(new, none_yet[0].label("last_seq"), none_yet[1].label("recorded_at")), select(old)
+    known_contents = select(*names).join(
+        given_contents,
+        (given_contents.c.digest == content.c.digest) & (given_contents.c.kind == content.c.kind),
     )
+    number, key = cast(null(), BigInteger), cast(null(), LargeBinary)
+    word, count, time = cast(null(), CleanText), cast(null(), Integer), cast(null(), UtcTime)
+    contents_found = [
+        select(
+            *(one.c.id, one.c.digest, one.c.kind, number.label("type_id")),
+            *(key.label("key_digest"), count.label("last_seq"), time.label("recorded_at")),
+        )
+        for one in (new_contents, known_contents.subquery("k"))
+    ]
+    artifacts_found = [
+        select(one.c.id, word, word, one.c.type_id, one.c.key_digest, *head_of)
+        for one, head_of in (
+            (new_artifacts, (count, time)),
+            (known_artifacts, (known_artifacts.c.last_seq, known_artifacts.c.recorded_at)),
+        )
+    ]
+    return union_all(*contents_found, *artifacts_found)
+
+
+def _new_artifacts() -> Insert:
+    # Without the condition each that is known would use up a number.
+    names = ("type_id", "key_digest", "key_text")
+    given = _given(artifact, names)
+    known = select(artifact.c.id).where(
+        artifact.c.type_id == given.c.type_id, artifact.c.key_digest == given.c.key_digest
+    )
+    unknown = select(*given.c).where(~known.exists())
+    return postgresql.insert(artifact).from_select(list(names), unknown)
 
 
 def _facts() -> Executable:
     """Return versions that are there already, new ids for versions, and who is at their places."""
-    sequence = cast(func.pg_get_serial_sequence(version.name, version.c.id.name), REGCLASS)
-    many = func.generate_series(1, bindparam("count", type_=BigInteger))
+    sequence = func.pg_get_serial_sequence(literal_column("'version'"), literal_column("'id'"))
+    many = func.generate_series(literal_column("1"), bindparam("count", type_=BigInteger))
     no_place, no_time = cast(null(), LargeBinary), cast(null(), UtcTime)
-    number = func.nextval(sequence, type_=BigInteger).label("number")
+    number = func.nextval(cast(sequence, REGCLASS), type_=BigInteger).label("number")
     fresh = select(
-        literal("new").label("what"), number, no_place.label("place"), no_time.label("since")
+        literal_column("'new'", Text).label("what"),
+        number,
+        no_place.label("place"),
+        no_time.label("since"),
     ).select_from(many)
-    known = select(literal("known"), version.c.id, no_place, no_time).where(
-        version.c.uid == func.any(_list_of("uids", CleanText))
+    known = select(literal_column("'known'", Text), version.c.id, no_place, no_time).where(
+        version.c.uid == func.any(bindparam("uids", type_=ARRAY(CleanText)))
     )
     there = (
-        select(literal("there"), version.c.id, location.c.uri_digest, version.c.recorded_at)
+        select(
+            literal_column("'there'", Text),
+            version.c.id,
+            location.c.uri_digest,
+            version.c.recorded_at,
+        )
         .join(location, location.c.version_id == version.c.id)
         .where(
-            location.c.uri_digest == func.any(_list_of("places", LargeBinary)),
-            location.c.state == LocationState.PRESENT,
+            location.c.uri_digest == func.any(bindparam("places", type_=ARRAY(LargeBinary))),
+            location.c.state == literal_column(f"'{LocationState.PRESENT}'"),
         )
     )
     return union_all(fresh, known, there)
@@ -139,47 +174,41 @@ def _facts() -> Executable:
 
 def _every_row() -> Executable:
     """Return one statement for all that refers to rows that are there."""
-    inserts = [
-        _insert(table, [column.name for column in _columns(table)])
-        for table in (artifact_key, version, artifact_head, location, run_output)
-    ]
-    return _insert(run_input, [column.name for column in _columns(run_input)]).add_cte(
-        *(one.cte(f"to_{one.table.name}") for one in inserts)
-    )
+    *inserts, last = (_insert(table, [one.name for one in table.columns]) for table in _FILLED)
+    return last.add_cte(*(one.cte(f"to_{one.table.name}") for one in inserts))
 
 
-def _columns(table: Table) -> list[Column[Any]]:
-    return list(table.columns)
-
-
-_RUN = postgresql.insert(run).on_conflict_do_nothing().returning(run.c.id)
-_CONTENTS = _all_contents()
-_ARTIFACTS = _all_artifacts()
+_FILLED = (artifact_key, version, artifact_head, location, run_output, run_input)
+_RUN = _run()
+_GROUND = _ground()
 _FACTS = _facts()
 _ROWS = _every_row()
-_FILLED = (artifact_key, version, artifact_head, location, run_output, run_input)
 
 
 def gather(held: Held, row: Mapping[str, Any], made: Sequence[Product]) -> Found | None:
     """Enter the run and what its products hang on, and lock heads; None if it is not all new."""
     contents = {one.content: content_row(one.record) for one in made}
     names = {one.artifact: artifact_row(one) for one in made}
+    ground = {
+        "content": _text([contents[name] for name in sorted(contents)]),
+        "artifact": _text([names[name] for name in sorted(names)]),
+    }
     facts = {
         "count": len(made),
         "uids": [one.uid for one in made],
         "places": [one.place for one in made],
     }
-    runs, of_contents, of_artifacts, rest = held.gather(
-        [
-            (_RUN, row),
-            (_CONTENTS, _lists(content, [contents[name] for name in sorted(contents)])),
-            (_ARTIFACTS, _lists(artifact, [names[name] for name in sorted(names)])),
-            (_FACTS, facts),
-        ]
+    runs, entered, rest = held.gather(
+        [(_RUN, {"run": _text([row])}), (_GROUND, ground), (_FACTS, facts)]
     )
-    numbers = sorted(one.number for one in rest if one.what == "new")
-    found_contents = {ContentName(one.digest, one.kind): one.id for one in of_contents}
-    found = {ArtifactName(one.type_id, bytes(one.key_digest)): one for one in of_artifacts}
+    found_contents = {
+        ContentName(one.digest, one.kind): one.id for one in entered if one.digest is not None
+    }
+    found = {
+        ArtifactName(one.type_id, bytes(one.key_digest)): one
+        for one in entered
+        if one.digest is None
+    }
     if (
         not runs
         or any(one.what == "known" for one in rest)
@@ -188,29 +217,40 @@ def gather(held: Held, row: Mapping[str, Any], made: Sequence[Product]) -> Found
         or not names.keys() <= found.keys()
     ):
         return None
-    artifacts = {name: one.id for name, one in found.items()}
     heads = {
         one.id: Head(one.last_seq, one.recorded_at)
         for one in sorted(found.values(), key=lambda one: one.id)
         if one.last_seq is not None
     }
-    ground = Ground(runs[0].id, numbers, found_contents, artifacts, heads)
-    return Found(ground, _losers(made, numbers, [one for one in rest if one.what == "there"]))
+    numbers = sorted(one.number for one in rest if one.what == "new")
+    artifacts = {name: one.id for name, one in found.items()}
+    return Found(
+        Ground(runs[0].id, numbers, found_contents, artifacts, heads),
+        _losers(made, numbers, [one for one in rest if one.what == "there"]),
+    )
 
 
 def put(held: Held, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Enter rows by table; all that they refer to is there, or among them."""
-    given: dict[str, list[Any]] = {}
-    for table in _FILLED:
-        given |= _lists(table, rows[table.name])
-    held.execute(_ROWS, given)
+    held.execute(_ROWS, {table.name: _text(rows[table.name]) for table in _FILLED})
 
 
-def _lists(table: Table, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    return {
-        f"{table.name}_{column.name}": [row.get(column.name) for row in rows]
-        for column in _columns(table)
-    }
+def _text(rows: Sequence[Mapping[str, Any]]) -> str:
+    return _encode([{name: _clean(value) for name, value in row.items()} for row in rows])
+
+
+def _clean(value: Any) -> Any:
+    kind = type(value)
+    if kind is int or value is None or kind is bool:
+        return value
+    if isinstance(value, datetime):
+        return utc_time(value).isoformat()
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    return clean_json(value)
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _losers(made: Sequence[Product], numbers: Sequence[int], there: Sequence[Any]) -> list[int]:
