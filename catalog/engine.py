@@ -36,6 +36,11 @@ _BUSY_SECONDS = 60
 _CONNECT_SECONDS = 10
 _ATTEMPTS = 5
 _IDLE = 4
+_CACHE_KB = 64_000
+_WRITERS_CACHE_KB = 8_000
+"""At most, and as pages are read: SQLite keeps 2 MB by itself, a walk goes through many more."""
+_CHECKPOINT_PAGES = 4_000
+"""That wait in the journal before they are written into the file, most of them for many runs."""
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _BEGIN = "rootcellar_begin"
 _POSTGRES_DEFAULTS = {
@@ -200,7 +205,9 @@ class Database:
             pooled = engine.raw_connection()
         pooled.detach()
         connection: Any = pooled.dbapi_connection
-        if not self.is_sqlite:
+        if self.is_sqlite:
+            connection.execute(f"PRAGMA cache_size=-{_WRITERS_CACHE_KB}")
+        else:
             connection.autocommit = True
         return Held(connection, engine.dialect)
 
@@ -315,6 +322,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
 
 
