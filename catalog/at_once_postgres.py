@@ -50,7 +50,8 @@ from rootcellar.catalog.tables import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Executable, Insert, TableValuedAlias
+    from sqlalchemy import Executable, TableValuedAlias
+    from sqlalchemy.dialects.postgresql import Insert
 
     from rootcellar.catalog.held import Held
     from rootcellar.catalog.made_rows import Product

@@ -105,8 +105,8 @@ class _Compiled:
                     type(text) is not str or not text.isascii() or "\0" in text
                 ):
                     flat[place] = clean_text(text)
-            for place, convert in self.converted:
-                flat[place] = convert(flat[place])
+            for place, store in self.converted:
+                flat[place] = store(flat[place])
             return flat
         found = []
         for name, index, convert in self.places:
@@ -154,14 +154,11 @@ class Held:
 
     def gather(self, asked: Sequence[tuple[Any, Mapping[str, Any]]], /) -> list[Rows]:
         """Execute statements one after another, waiting once, and return what each returned."""
-        cursors = []
-        for statement, parameters in asked:
-            compiled = self.compiled(statement, parameters)
-            cursor = self.connection.execute(compiled.sql, compiled.values(parameters))
-            cursors.append((compiled.make_row, cursor))
+        sent = [(self.compiled(statement, given), given) for statement, given in asked]
+        cursors = [self.connection.execute(one.sql, one.values(given)) for one, given in sent]
         return [
-            Rows() if make_row is None else Rows(map(make_row, cursor.fetchall()))
-            for make_row, cursor in cursors
+            Rows() if one.make_row is None else Rows(map(one.make_row, cursor.fetchall()))
+            for (one, _), cursor in zip(sent, cursors, strict=True)
         ]
 
     def _put(self, compiled: _Compiled, rows: Sequence[Mapping[str, Any]]) -> None:
