@@ -145,7 +145,8 @@ def _new_artifacts() -> Insert:
 def _facts() -> Executable:
     """Return versions that are there already, new ids for versions, and who is at their places."""
     sequence = func.pg_get_serial_sequence(literal_column("'version'"), literal_column("'id'"))
-    many = func.generate_series(literal_column("1"), bindparam("count", type_=BigInteger))
+    uids = bindparam("uids", type_=ARRAY(CleanText))
+    many = func.unnest(uids)
     no_place, no_time = cast(null(), LargeBinary), cast(null(), UtcTime)
     number = func.nextval(cast(sequence, REGCLASS), type_=BigInteger).label("number")
     fresh = select(
@@ -155,7 +156,7 @@ def _facts() -> Executable:
         no_time.label("since"),
     ).select_from(many)
     known = select(literal_column("'known'", Text), version.c.id, no_place, no_time).where(
-        version.c.uid == func.any(bindparam("uids", type_=ARRAY(CleanText)))
+        version.c.uid == func.any(uids)
     )
     there = (
         select(
@@ -195,7 +196,6 @@ def gather(held: Held, row: Mapping[str, Any], made: Sequence[Product]) -> Found
         "artifact": _text([names[name] for name in sorted(names)]),
     }
     facts = {
-        "count": len(made),
         "uids": [one.uid for one in made],
         "places": [one.place for one in made],
     }
