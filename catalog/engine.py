@@ -36,11 +36,9 @@ _BUSY_SECONDS = 60
 _CONNECT_SECONDS = 10
 _ATTEMPTS = 5
 _IDLE = 4
-_CACHE_KB = 64_000
-_WRITERS_CACHE_KB = 8_000
-"""At most, and as pages are read: SQLite keeps 2 MB by itself, a walk goes through many more."""
-_CHECKPOINT_PAGES = 4_000
-"""That wait in the journal before they are written into the file, most of them for many runs."""
+_WRITERS_CACHE = "cache_size=-8000"
+# Of 64 MB as pages are read: a walk needs more than 2. Checkpoints: most pages change in many runs.
+_PRAGMAS = "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-64000", "wal_autocheckpoint=4000"
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _BEGIN = "rootcellar_begin"
 _POSTGRES_DEFAULTS = {
@@ -206,7 +204,7 @@ class Database:
         pooled.detach()
         connection: Any = pooled.dbapi_connection
         if self.is_sqlite:
-            connection.execute(f"PRAGMA cache_size=-{_WRITERS_CACHE_KB}")
+            connection.execute(f"PRAGMA {_WRITERS_CACHE}")
         else:
             connection.autocommit = True
         return Held(connection, engine.dialect)
@@ -320,10 +318,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         _switch_to_wal(connection)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
     connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
 
 
