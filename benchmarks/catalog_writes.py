@@ -127,11 +127,15 @@ def recorded(url: str, peer: str, times: int) -> list[float]:
 
 def trips(url: str, peer: str, times: int) -> int:
     """Within a fresh process: how often one run waits for the database, at the median."""
-    waits, execute, commit = [0], Held.execute, Held.commit
+    waits, execute, gather, commit = [0], Held.execute, Held.gather, Held.commit
 
     def counted(self: Held, statement: Any, parameters: Any = None, /) -> Any:
         waits[-1] += bool(list(statement.exported_columns))
         return execute(self, statement, parameters)
+
+    def gathered(self: Held, asked: Any, /) -> Any:
+        waits[-1] += 1
+        return gather(self, asked)
 
     def ended(self: Held) -> None:
         waits[-1] += 1
@@ -139,6 +143,7 @@ def trips(url: str, peer: str, times: int) -> int:
         waits.append(0)
 
     Held.execute, Held.commit = counted, ended  # type: ignore[method-assign]
+    Held.gather = gathered  # type: ignore[method-assign]
     recorded(url, peer, times)
     return int(statistics.median(waits[-times:-1]))
 

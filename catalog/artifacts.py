@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from sqlalchemy import bindparam, select
 
@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import VersionRecord
 
-__all__ = ["ArtifactName", "ContentName", "ensure_artifacts", "ensure_contents"]
+__all__ = [
+    "ARTIFACT",
+    "ArtifactName",
+    "ContentName",
+    "artifact_ids",
+    "content_row",
+    "ensure_artifacts",
+    "ensure_contents",
+]
 
-_ARTIFACT = (artifact.c.type_id, artifact.c.key_digest, artifact.c.id)
+ARTIFACT = (artifact.c.type_id, artifact.c.key_digest, artifact.c.id)
 _CONTENT = (content.c.digest, content.c.kind, content.c.id)
 
 # Built once: for statements as small as these, building costs more than running.
-_ARTIFACT_IDS = select(*_ARTIFACT).where(
+_ARTIFACT_IDS = select(*ARTIFACT).where(
     artifact.c.type_id.in_(bindparam("types", expanding=True)),
     artifact.c.key_digest.in_(bindparam("keys", expanding=True)),
 )
@@ -54,19 +62,21 @@ class ContentName(NamedTuple):
         return cls(str(record.ref.digest), record.ref.kind)
 
 
+def content_row(record: VersionRecord) -> dict[str, Any]:
+    """Return the row of a record's content, without its id."""
+    return {
+        "digest": str(record.ref.digest),
+        "kind": record.ref.kind,
+        "size_bytes": record.ref.size_bytes,
+        "members": whole(record.members),
+    }
+
+
 def ensure_contents(
     connection: Executes, records: Sequence[VersionRecord]
 ) -> dict[ContentName, int]:
     """Return the row ids of the records' contents, after inserting those not known yet."""
-    rows = {
-        ContentName.of(record): {
-            "digest": str(record.ref.digest),
-            "kind": record.ref.kind,
-            "size_bytes": record.ref.size_bytes,
-            "members": whole(record.members),
-        }
-        for record in records
-    }
+    rows = {ContentName.of(record): content_row(record) for record in records}
     inserted = insert_new(connection, content, [rows[name] for name in sorted(rows)], *_CONTENT)
     found = {ContentName(row.digest, row.kind): row.id for row in inserted}
     for some in chunks(sorted({name.digest for name in rows if name not in found})):
@@ -84,15 +94,15 @@ def ensure_artifacts(
         types: Ids of all types the records name.
     """
     keys = {ArtifactName.of(record, types): record.ref.key for record in records}
-    found = _artifact_ids(connection, sorted(keys))
+    found = artifact_ids(connection, sorted(keys))
     new = sorted(keys.keys() - found.keys())
     if not new:
         return found
     rows = [{**name._asdict(), "key_text": key_text(keys[name])} for name in new]
-    inserted = insert_new(connection, artifact, rows, *_ARTIFACT)
+    inserted = insert_new(connection, artifact, rows, *ARTIFACT)
     made = {ArtifactName(row.type_id, bytes(row.key_digest)): row.id for row in inserted}
     # What another run inserted meanwhile.
-    made |= _artifact_ids(connection, [name for name in new if name not in made])
+    made |= artifact_ids(connection, [name for name in new if name not in made])
     ordered = sorted(new, key=made.__getitem__)
     fields = [row for name in ordered for row in key_rows(made[name], name.type_id, keys[name])]
     insert_missing(connection, artifact_key, fields)
@@ -101,7 +111,8 @@ def ensure_artifacts(
     return found | made
 
 
-def _artifact_ids(connection: Executes, wanted: Sequence[ArtifactName]) -> dict[ArtifactName, int]:
+def artifact_ids(connection: Executes, wanted: Sequence[ArtifactName]) -> dict[ArtifactName, int]:
+    """Return the row ids of those of these artifacts that are known."""
     found: dict[ArtifactName, int] = {}
     for some in chunks(wanted):
         names = {

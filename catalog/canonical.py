@@ -6,9 +6,13 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import TYPE_CHECKING, Any
 
 from rootcellar.schemas.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "canonical_text",
@@ -86,7 +90,8 @@ def _plain(value: Any) -> Any:
 
 def key_text(key: Mapping[str, Any]) -> str:
     """Return a key as JSON text, its fields in the order they were given."""
-    return json.dumps(clean_json(key), ensure_ascii=False, separators=(",", ":"))
+    flat = _flat(key, list(key), encode_basestring)
+    return _encode_in_order(clean_json(key)) if flat is None else flat
 
 
 def digest_of(value: Any) -> Digest:
@@ -107,8 +112,38 @@ def short_digest(value: Any) -> bytes:
     return hashlib.sha256(_sorted_text(value)).digest()[:_SHORT_BYTES]
 
 
+# Made once: `json.dumps` makes an encoder for each call that differs from its defaults.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_encode_in_order = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_encode_ascii = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _sorted_text(value: Any) -> bytes:
-    return json.dumps(clean_json(value), sort_keys=True, separators=(",", ":")).encode()
+    if type(value) is str:
+        return encode_basestring_ascii(clean_text(value)).encode()
+    text = None
+    if type(value) is dict and all(type(name) is str for name in value):
+        text = _flat(value, sorted(value), encode_basestring_ascii)
+    return (_encode_ascii(clean_json(value)) if text is None else text).encode()
+
+
+def _flat(
+    value: Mapping[str, Any], names: Sequence[str], quote: Callable[[str], str]
+) -> str | None:
+    """Return JSON text of plain texts and integers, as keys are; None for anything else.
+
+    At this size an encoder takes several times as long to set up as to run.
+    """
+    parts = []
+    for name in names:
+        item = value[name]
+        kind = type(item)
+        if type(name) is not str or clean_text(name) != name:
+            return None
+        if kind is str:
+            parts.append(f"{quote(name)}:{quote(clean_text(item))}")
+        elif kind is int:
+            parts.append(f"{quote(name)}:{item}")
+        else:
+            return None
+    return f"{{{','.join(parts)}}}"

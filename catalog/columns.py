@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["BigId", "CleanJson", "CleanText", "UtcTime", "moment"]
+__all__ = ["BigId", "CleanJson", "CleanText", "UtcTime", "moment", "utc_time"]
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """Row ids. Only a column of type INTEGER is SQLite's row id and numbers itself."""
@@ -44,15 +44,24 @@ class UtcTime(TypeDecorator[datetime]):
         """Turn an aware time into what is stored."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            msg = f"a time without a zone: {value.isoformat()}; use datetime.now(UTC)"
-            raise ValueError(msg)
-        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+        utc = utc_time(value)
         return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         """Turn what was stored into an aware UTC time."""
         return None if value is None else moment(value)
+
+
+def utc_time(time: datetime) -> datetime:
+    """Return an aware time in UTC.
+
+    Raises:
+        ValueError: It has no zone.
+    """
+    if time.tzinfo is None:
+        msg = f"a time without a zone: {time.isoformat()}; use datetime.now(UTC)"
+        raise ValueError(msg)
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
 def moment(stored: Any) -> datetime:

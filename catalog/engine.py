@@ -36,6 +36,9 @@ _BUSY_SECONDS = 60
 _CONNECT_SECONDS = 10
 _ATTEMPTS = 5
 _IDLE = 4
+_WRITERS_CACHE = "cache_size=-8000"
+# Of 64 MB as pages are read: a walk needs more than 2. Checkpoints: most pages change in many runs.
+_PRAGMAS = "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-64000", "wal_autocheckpoint=4000"
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _BEGIN = "rootcellar_begin"
 _POSTGRES_DEFAULTS = {
@@ -200,7 +203,9 @@ class Database:
             pooled = engine.raw_connection()
         pooled.detach()
         connection: Any = pooled.dbapi_connection
-        if not self.is_sqlite:
+        if self.is_sqlite:
+            connection.execute(f"PRAGMA {_WRITERS_CACHE}")
+        else:
             connection.autocommit = True
         return Held(connection, engine.dialect)
 
@@ -313,8 +318,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         _switch_to_wal(connection)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
     connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
 
 

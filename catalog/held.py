@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections import OrderedDict, namedtuple
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
+
+from rootcellar.catalog.canonical import clean_text
+from rootcellar.catalog.columns import CleanText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,22 +81,33 @@ class _Compiled:
             into what is stored.
         constants: Values that the statement itself brings.
         make_row: Makes a row of what the driver returns; None for a statement that returns nothing.
-        is_flat: Every value is given, and none is a list.
+        take: Takes all values at once, if every one is given, and none is a list.
+        texts: Places of values that are to be clean text.
+        converted: Places of other values that are stored as something else, and what makes it.
     """
 
     sql: str
     places: tuple[tuple[str, int | None, Converter | None], ...]
     constants: Mapping[str, Any]
     make_row: Converter | None
-    is_flat: bool
+    take: Callable[[Mapping[str, Any]], tuple[Any, ...]] | None
+    texts: tuple[int, ...]
+    converted: tuple[tuple[int, Converter], ...]
 
     def values(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the driver's parameters."""
-        if self.is_flat:
-            return [
-                given[name] if convert is None else convert(given[name])
-                for name, _, convert in self.places
-            ]
+        if self.take is not None:
+            flat = list(self.take(given))
+            for place in self.texts:
+                text = flat[place]
+                # Nearly all are as clean as they come: a call for each would cost more.
+                if text is not None and (
+                    type(text) is not str or not text.isascii() or "\0" in text
+                ):
+                    flat[place] = clean_text(text)
+            for place, store in self.converted:
+                flat[place] = store(flat[place])
+            return flat
         found = []
         for name, index, convert in self.places:
             value = given[name] if name in given else self.constants[name]
@@ -129,14 +144,29 @@ class Held:
         compiled = self.compiled(statement, many[0])
         execute, make_row = self.connection.execute, compiled.make_row
         if make_row is None:
-            for one in many:
-                execute(compiled.sql, compiled.values(one))
+            self._put(compiled, many)
             return Rows()
         return Rows(
             make_row(row)
             for one in many
             for row in execute(compiled.sql, compiled.values(one)).fetchall()
         )
+
+    def gather(self, asked: Sequence[tuple[Any, Mapping[str, Any]]], /) -> list[Rows]:
+        """Execute statements one after another, waiting once, and return what each returned."""
+        sent = [(self.compiled(statement, given), given) for statement, given in asked]
+        cursors = [self.connection.execute(one.sql, one.values(given)) for one, given in sent]
+        return [
+            Rows() if one.make_row is None else Rows(map(one.make_row, cursor.fetchall()))
+            for (one, _), cursor in zip(sent, cursors, strict=True)
+        ]
+
+    def _put(self, compiled: _Compiled, rows: Sequence[Mapping[str, Any]]) -> None:
+        if len(rows) > 1 and self.dialect.name == "sqlite":
+            self.connection.executemany(compiled.sql, [compiled.values(one) for one in rows])
+            return
+        for one in rows:
+            self.connection.execute(compiled.sql, compiled.values(one))
 
     def begin(self) -> None:
         """Begin a transaction; SQLite's takes the write lock at once.
@@ -188,7 +218,8 @@ class Held:
 
 def _compile(statement: Any, first: Mapping[str, Any], dialect: Dialect) -> _Compiled:
     # An insert says by its first row which columns it fills; the others name their own.
-    columns = list(first) if statement.is_insert else None
+    is_by_row = statement.is_insert and statement.select is None
+    columns = list(first) if is_by_row else None
     compiled = statement.compile(dialect=dialect, column_keys=columns)
     constants = {
         name: bind.effective_value for name, bind in compiled.binds.items() if not bind.required
@@ -203,9 +234,25 @@ def _compile(statement: Any, first: Mapping[str, Any], dialect: Dialect) -> _Com
     for placeholder in state.positiontup or ():
         name, index = homes[placeholder]
         places.append((name, index, _to_stored(compiled.binds[name].type, dialect)))
-    is_flat = all(name in first and index is None for name, index, _ in places)
-    make_row = _row_maker(statement, dialect)
-    return _Compiled(state.statement, tuple(places), constants, make_row, is_flat)
+    is_flat = len(places) > 1 and all(name in first and index is None for name, index, _ in places)
+    of_text = [
+        place
+        for place, (name, _, _) in enumerate(places)
+        if isinstance(compiled.binds[name].type, CleanText)
+    ]
+    return _Compiled(
+        sql=state.statement,
+        places=tuple(places),
+        constants=constants,
+        make_row=_row_maker(statement, dialect),
+        take=itemgetter(*(name for name, _, _ in places)) if is_flat else None,
+        texts=tuple(of_text),
+        converted=tuple(
+            (place, convert)
+            for place, (_, _, convert) in enumerate(places)
+            if convert is not None and place not in of_text
+        ),
+    )
 
 
 def _to_stored(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:

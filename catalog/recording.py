@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
 
+from rootcellar.catalog.at_once import NotNewError, enter_at_once
+from rootcellar.catalog.held import Held
 from rootcellar.catalog.identities import Identities
+from rootcellar.catalog.made_rows import products
 from rootcellar.catalog.refs import remember
 from rootcellar.catalog.tables import run, run_error, run_input, run_output
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
@@ -72,6 +75,15 @@ class Recorder:
         learned = [version for version in versions.values() if version.is_learned]
         types = self._identities.types({version.ref.type for version in missing})
         row = None if started is None else {**self._start_row(started), **_end_row(record)}
+        if (
+            row is not None
+            and missing
+            and known.keys().isdisjoint(made)
+            and len(missing) == len(made)
+        ):
+            entered = self._at_once(record, row, known, types)
+            if entered:
+                return True
 
         def work(connection: Executes) -> Mapping[str, int]:
             row_id = _enter_end(connection, record, row)
@@ -86,6 +98,36 @@ class Recorder:
         # Only what is committed may be remembered.
         remember(self._known, self._database.record(work))
         return bool(missing or learned)
+
+    def _at_once(
+        self,
+        record: RunEnded,
+        row: Mapping[str, Any],
+        known: Mapping[str, int],
+        types: Mapping[str, int],
+    ) -> bool:
+        """Enter a run whose inputs are known and whose products are new; False if it is none."""
+        made = products(record, types)
+        if not made:
+            return False
+
+        def edges(run_id: int, ids: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
+            return {
+                "run_output": _output_rows(run_id, record, ids),
+                "run_input": _input_rows(run_id, record, {**known, **ids}),
+            }
+
+        def work(connection: Executes) -> Mapping[str, int]:
+            if not isinstance(connection, Held):
+                raise NotNewError
+            return enter_at_once(connection, row, made, edges)
+
+        try:
+            ids = self._database.record(work)
+        except NotNewError:
+            return False
+        remember(self._known, ids)
+        return True
 
     def adopt(self, record: RunEnded) -> None:
         """Make a run the producer of what was taken for foreign bytes while its record waited."""

@@ -76,16 +76,19 @@ def _stored() -> Select[Any]:
 
 def _stored_runs(connection: Connection, owner: Owner, rows: Sequence[Row[Any]]) -> StoredRuns:
     """Return rows as runs; codes and environments, which most of them share, are read once."""
-    codes = {
-        row.id: _code(row) for row in _shared(connection, t.code, {row.code_id for row in rows})
-    }
-    used = {row.environment_id for row in rows}
-    environments = {row.id: _environment(row) for row in _shared(connection, t.environment, used)}
+    codes: dict[int, CodeIdentity] = {}
+    environments: dict[int, Environment] = {}
 
     def make_run(row: Row[Any]) -> Run:
         return _run(row, owner, codes.get(row.code_id), environments.get(row.environment_id))
 
-    return StoredRuns(rows, make_run)
+    runs = StoredRuns(rows, make_run)
+    if rows:
+        shared = _shared(connection, t.code, set(runs.column("code_id")))
+        codes.update((row.id, _code(row)) for row in shared)
+        shared = _shared(connection, t.environment, set(runs.column("environment_id")))
+        environments.update((row.id, _environment(row)) for row in shared)
+    return runs
 
 
 def _shared(connection: Connection, table: Table, ids: set[int | None]) -> Sequence[Row[Any]]:

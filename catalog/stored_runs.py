@@ -6,6 +6,8 @@ A table of a hundred thousand runs becomes a data frame column by column, out of
 from __future__ import annotations
 
 import json
+from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.canonical import canonical_text
@@ -55,32 +57,36 @@ class StoredRuns(Deferred["Row[Any]", Run]):
         import pyarrow.compute as pc  # noqa: PLC0415
 
         if name in _MILLISECONDS:
-            return pc.divide(pa.array(self._values(_MILLISECONDS[name]), pa.float64()), 1000.0)
+            return pc.divide(pa.array(self.column(_MILLISECONDS[name]), pa.float64()), 1000.0)
         if name == "seconds":
             return self._seconds()
-        values = self._values(_CALLED.get(name, name))
         if name == "started_at":
-            return _times(values)
+            return self._started
+        values = self.column(_CALLED.get(name, name))
         if name == "arguments":
             return pa.array([_canonical(value) for value in values], pa.string())
         return pa.array([value or "" for value in values]) if name == "task" else pa.array(values)
 
-    def _values(self, name: str) -> list[Any]:
-        place = self._places[name]
-        return [row[place] for row in self._rows]
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a column of the database, as they are stored."""
+        return [*map(itemgetter(self._places[name]), self._rows)]
+
+    @cached_property
+    def _started(self) -> Any:
+        return _times(self.column("started_at"))
 
     def _seconds(self) -> Any:
         """Return what `Run.seconds` says, to the millisecond as in the table."""
         import pyarrow as pa  # noqa: PLC0415 - optional extra
         import pyarrow.compute as pc  # noqa: PLC0415
 
-        states = self._values("state")
-        ended = [
-            None if state == RunState.LOST else value
-            for state, value in zip(states, self._values("ended_at"), strict=True)
-        ]
-        took = pc.subtract(_times(ended), _times(self._values("started_at"))).cast(pa.int64())
-        return pc.round(pc.divide(took.cast(pa.float64()), 1e6), 3)
+        took = pc.subtract(_times(self.column("ended_at")), self._started).cast(pa.int64())
+        # Of a lost run nobody knows when it ended.
+        is_lost = pc.equal(
+            pa.array(self.column("state"), pa.string()), pa.scalar(str(RunState.LOST))
+        )
+        known = pc.if_else(is_lost, None, took)
+        return pc.round(pc.divide(known.cast(pa.float64()), 1e6), 3)
 
 
 def _times(values: Sequence[Any]) -> Any:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rootcellar.catalog.held import Executes
     from rootcellar.schemas.record import VersionRecord
 
-__all__ = ["adopt", "claim", "ensure_versions", "learn"]
+__all__ = ["adopt", "claim", "ensure_versions", "learn", "supersede", "supersede_at"]
 
 # Built once: for statements as small as these, building costs more than running.
 _CLAIM = (
@@ -279,7 +279,7 @@ def _insert(
     ids: dict[str, int] = {row.uid: row.id for row in inserted}
     places = [_location_row(ids[entry.uid], entry) for entry in entries]
     insert_missing(connection, location, places)
-    _supersede(connection, sorted({entry.sighting.uri_digest for entry in entries}))
+    supersede_at(connection, sorted({entry.sighting.uri_digest for entry in entries}))
     move_heads(connection, heads, ids)
     return ids
 
@@ -311,7 +311,7 @@ def _location_row(version_id: int, entry: _Entry) -> dict[str, Any]:
     }
 
 
-def _supersede(connection: Executes, uri_digests: Sequence[bytes]) -> None:
+def supersede_at(connection: Executes, uri_digests: Sequence[bytes]) -> None:
     """Leave one version present at each place: the newest."""
     newest: dict[bytes, int] = {}
     losers: list[int] = []
@@ -321,5 +321,10 @@ def _supersede(connection: Executes, uri_digests: Sequence[bytes]) -> None:
             if place in newest:
                 losers.append(newest[place])
             newest[place] = version_id
-    for some_losers in chunks(sorted(losers)):
-        connection.execute(_SUPERSEDE, {"losers": some_losers})
+    supersede(connection, losers)
+
+
+def supersede(connection: Executes, losers: Iterable[int]) -> None:
+    """Enter that something newer stands where these versions stood."""
+    for some in chunks(sorted(losers)):
+        connection.execute(_SUPERSEDE, {"losers": some})

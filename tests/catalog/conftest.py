@@ -7,6 +7,7 @@ import itertools
 import shutil
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,20 +43,31 @@ def postgres_server():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def postgres_url(postgres_server):
-    """A Postgres schema of its own."""
+@contextmanager
+def _schema(server):
     name = f"test_{next(_numbers)}"
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {name}"))
     options = f"-csearch_path={name}"
-    yield postgres_server.update_query_dict({"options": options}).render_as_string(
-        hide_password=False
-    )
+    yield server.update_query_dict({"options": options}).render_as_string(hide_password=False)
     with engine.connect() as connection:
         connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
     engine.dispose()
+
+
+@pytest.fixture
+def postgres_url(postgres_server):
+    """A Postgres schema of its own."""
+    with _schema(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def another_postgres_url(postgres_server):
+    """A second one."""
+    with _schema(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture
