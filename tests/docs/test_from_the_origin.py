@@ -125,7 +125,8 @@ def test_files_are_found_by_argument_names_and_output_is_published(folder):
     assert "results://elec/north/2012.parquet" == outcome["result"]["uri"]
     assert [80.0, 60.0, 40.0] == [row["demand_mw"] for row in outcome["rows"]]
     assert published.is_file()
-    assert [] == list(work.iterdir())
+    assert [] == [path for path in work.rglob("*") if not path.is_dir()]
+    assert all(path.name.startswith("~") for path in work.iterdir())
 
 
 def test_network_error_is_retried_and_then_succeeds(folder, unsteady_url):
