@@ -40,16 +40,21 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_run_killed_before_the_catalog_knew_it_is_lost(tmp_path):
-    """Its row is made from the note, by whoever sweeps next, once."""
-    url = f"sqlite:///{tmp_path}/catalog.sqlite"
+def killed(folder, *how):
+    """Let a process begin a run and be killed; return the URL of its catalog and the run's uid."""
+    url = f"sqlite:///{folder}/catalog.sqlite"
     done = subprocess.run(
-        [sys.executable, "-c", DIE, url, tmp_path / "runs"],
+        [sys.executable, "-c", DIE, url, folder / "runs", *how],
         env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},  # noqa: PTH120
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert -signal.SIGKILL == done.returncode, done.stderr
-    uid = done.stdout.strip()
+    return url, done.stdout.strip()
+
+
+def test_a_run_killed_before_the_catalog_knew_it_is_lost(tmp_path):
+    """Its row is made from the note, by whoever sweeps next, once."""
+    url, uid = killed(tmp_path)
     with Catalog(url) as catalog:
         known = [run.uid for run in catalog.runs()]
         starts = Starts(catalog, lambda: tmp_path / "runs")
@@ -69,14 +74,7 @@ def test_a_run_killed_before_the_catalog_knew_it_is_lost(tmp_path):
 @pytest.mark.parametrize("how", ["running", "lasting"])
 def test_a_killed_run_that_has_its_row_is_found_by_its_note(tmp_path, how):
     """The first of a process, and one that lasts: no folder of its name tells of it."""
-    url = f"sqlite:///{tmp_path}/catalog.sqlite"
-    done = subprocess.run(
-        [sys.executable, "-c", DIE, url, tmp_path / "runs", how],
-        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},  # noqa: PTH120
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert -signal.SIGKILL == done.returncode, done.stderr
-    uid = done.stdout.strip()
+    url, uid = killed(tmp_path, how)
     with Catalog(url) as catalog:
         before = catalog.run(uid)
         starts = Starts(catalog, lambda: tmp_path / "runs")
@@ -90,14 +88,7 @@ def test_a_killed_run_that_has_its_row_is_found_by_its_note(tmp_path, how):
 
 def test_a_run_killed_before_its_end_was_entered_has_succeeded(tmp_path):
     """Its result was stored, so it is entered as what it was."""
-    url = f"sqlite:///{tmp_path}/catalog.sqlite"
-    done = subprocess.run(
-        [sys.executable, "-c", DIE, url, tmp_path / "runs", "ended"],
-        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},  # noqa: PTH120
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert -signal.SIGKILL == done.returncode, done.stderr
-    uid = done.stdout.strip()
+    url, uid = killed(tmp_path, "ended")
     with Catalog(url) as catalog:
         known = [run.uid for run in catalog.runs()]
         lost = Starts(catalog, lambda: tmp_path / "runs").sweep()
