@@ -85,15 +85,17 @@ def run_pytest(folder, **files):
         if name != "alone":
             (folder / f"test_{name}.py").write_text(text)
     options = ["-rA", "-p", "no:randomly", "-p", "no:cacheprovider", f"--rootdir={folder}"]
+    options += ["--timeout=90"]  # one that stands still fails alone, and tells where it stands
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
         cwd=folder,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
-    return done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")

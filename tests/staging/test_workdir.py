@@ -190,6 +190,23 @@ def test_sweepers_and_runs_do_not_disturb_each_other(cache):
     assert list((cache.root / "work").iterdir()) == []
 
 
+def test_who_ends_while_a_sweep_looks_is_not_dead(cache, workdir, monkeypatch):
+    """It let go of its lock as it moved away, after the sweep had opened it."""
+    path, opened = str(workdir.path), os.open
+
+    def ended(name, *rest, **more):
+        file = opened(name, *rest, **more)
+        if os.fspath(name) == path:
+            monkeypatch.undo()
+            workdir.close()
+        return file
+
+    monkeypatch.setattr(os, "open", ended)
+
+    assert sweep(cache) == ()
+    assert not workdir.path.exists()
+
+
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO])
 def test_a_sweep_that_cannot_look_spares_the_living(cache, workdir, monkeypatch, number):
     """What cannot be opened is not known to be dead."""
