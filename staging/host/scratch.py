@@ -241,8 +241,7 @@ def _hold_dead(path: Path, held: list[int]) -> bool:
         opened.extend(map(os.open, (path,), (_ANYTHING,)))
         fcntl.flock(opened[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Its process may have moved it away between the two, and let go of it: that is no death.
-        if not os.path.samestat(os.lstat(path), os.fstat(opened[0])):
-            raise FileNotFoundError
+        os.lstat(path)
         held += opened
     except BaseException as error:
         for file in opened:
