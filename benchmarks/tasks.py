@@ -77,18 +77,17 @@ def _batches(name: str, scale: Scale) -> dict[str, list[list[float]]]:
         for path in (server.objects / "raw" / "weather" / "001.txt", folder / "1.txt"):
             path.write_bytes(b"w" * INPUT_BYTES)
         environment = _environment(server, folder, broker)
-        arguments = {
-            "folder": str(folder),
-            "batches": scale.rounds,
-            "trips": scale.pick(100, 10),
-        }
-        answer: dict[str, list[list[float]]] = call_fresh(
-            "benchmarks.tasks:trips",
-            arguments,
-            limit_seconds=LIMIT_SECONDS,
-            environment=environment,
-        )
-        return answer
+        arguments = {"folder": str(folder), "trips": scale.pick(100, 10)}
+        rounds: list[dict[str, list[float]]] = [
+            call_fresh(
+                "benchmarks.tasks:trips",
+                arguments,
+                limit_seconds=LIMIT_SECONDS,
+                environment=environment,
+            )
+            for _ in range(scale.rounds)
+        ]
+        return {name: [batch[name] for batch in rounds] for name in rounds[0]}
 
 
 def _environment(server: ObjectServer, folder: Path, broker: Broker) -> dict[str, str]:
@@ -111,8 +110,11 @@ def _environment(server: ObjectServer, folder: Path, broker: Broker) -> dict[str
     }
 
 
-def trips(folder: str, batches: int, trips: int) -> dict[str, list[list[float]]]:
-    """Within a fresh process: start a worker, and send each task in turn, over and over."""
+def trips(folder: str, trips: int) -> dict[str, list[float]]:
+    """Within a fresh process: start a worker, and send each task in turn, over and over.
+
+    Each round has its own worker, as where the system puts its processes decides for all of them.
+    """
     from benchmarks import tasks_app  # noqa: PLC0415 (reads this process's environment)
 
     names = list(dict.fromkeys(task for tasks in TASKS.values() for task in tasks.values()))
@@ -129,8 +131,7 @@ def trips(folder: str, batches: int, trips: int) -> dict[str, list[list[float]]]
         for _ in range(WARM_TRIPS):
             for call in calls.values():
                 _trip(call)
-        done = [_batch(calls, trips) for _ in range(batches)]
-        return {name: [batch[name] for batch in done] for name in names}
+        return _batch(calls, trips)
     finally:
         worker.terminate()
         worker.wait()
