@@ -300,8 +300,12 @@ class Attempt:
         if self.is_postponed:
             self.is_postponed = False
             with soft_limit_held():
-                close = self._require_session().close
-                self._runtime.starts.settle(self.start.uid, at_once=at_once, close=close)
+                try:
+                    self._require_session().close()
+                except RootcellarError as error:
+                    # The run is over, and the next sweep removes the rest.
+                    logger.warning("%s: its files could not be removed: %s", self._label, error)
+                self._runtime.starts.settle(self.start.uid, at_once=at_once)
 
     def fail(self, error: BaseException, *, state: RunState, cause: str = "") -> None:
         """Write the run's last row after an error; never raises in its place.

@@ -7,20 +7,20 @@ happens if its process dies in that moment is in docs/decisions/0014.
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from celery.signals import worker_process_shutdown
 
 from rootcellar.note_text import read_note
-from rootcellar.schemas.errors import CacheUnusable, CatalogError, RootcellarError
+from rootcellar.run_notes import RunNotes
+from rootcellar.schemas.errors import CatalogError
 from rootcellar.schemas.record import VersionRecord
-from rootcellar.staging.host.host_note import HostNote, sweep_notes
+from rootcellar.staging.host.host_note import sweep_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rootcellar.catalog.catalog import Catalog
     from rootcellar.note_text import Noted
     from rootcellar.run_bounds import RunEnd, RunStart
-    from rootcellar.schemas.record import Environment, RunEnded, RunStarted
+    from rootcellar.schemas.record import RunEnded, RunStarted
 
 __all__ = ["Starts"]
 
@@ -54,12 +54,10 @@ class _Kept:
     """A run of which the catalog does not know all.
 
     Attributes:
-        note: Tells of it if its process dies; None where this host cannot keep notes.
         due: When its start is entered, or its end if it has one.
     """
 
     start: RunStart
-    note: HostNote | None = None
     due: float = float("inf")
     end: RunEnd | None = None
 
@@ -85,10 +83,7 @@ class Starts:
         self._folder = folder
         self._spool_start = spool_start
         self._kept: dict[str, _Kept] = {}
-        # Those whose start is entered, and whose end is not: only their notes count.
-        self._living: dict[str, HostNote] = {}
-        self._free: list[HostNote] = []
-        self._environment: Environment | None = None
+        self._notes = RunNotes(folder)
         self._reached = float("-inf")
         self._watcher: threading.Thread | None = None
         self._is_watched = False
@@ -96,7 +91,6 @@ class Starts:
         self._wake = threading.Event()
         self._entering = threading.Lock()
         self._waiting: dict[str, _Kept] = {}
-        self._unclosed: list[Callable[[], object]] = []
         self._pid = os.getpid()
 
     def begin(self, start: RunStart) -> None:
@@ -108,37 +102,36 @@ class Starts:
         now = time.monotonic()
         # First of all: wherever a soft limit strikes from here on, `finish` enters the start too.
         kept = self._kept[start.uid] = _Kept(start)
-        self._keep(kept)
-        if kept.note is not None and now - self._reached < _FRESH_SECONDS:
+        self._notes.begin(start.uid, start.text, start.environment)
+        if now - self._reached < _FRESH_SECONDS and self._notes.has(start.uid):
             self._enter_later(kept, now)
             return
         try:
             self._catalog.start_run(start.record)
         except CatalogError:
-            if not self._may_be_away(kept):
+            if not self._may_be_away(start):
                 self._ended(start.uid)
                 raise
             self._enter_later(kept, time.monotonic())
             return
         self._reached = now
-        self._start_entered(start.uid)
+        self._kept.pop(start.uid, None)  # its note stays until it ends
 
     def has_note(self, uid: str) -> bool:
         """Tell whether a run that has not ended is found by its note if this process dies."""
-        kept = self._kept.get(uid)
-        return uid in self._living if kept is None else kept.note is not None
+        return self._notes.has(uid)
 
     def _enter_later(self, kept: _Kept, now: float) -> None:
         kept.due = now + _SHORT_SECONDS
         if self._is_asleep or not self._is_watched:
             self._watch()
 
-    def _may_be_away(self, kept: _Kept) -> bool:
+    def _may_be_away(self, start: RunStart) -> bool:
         """Tell whether a run may begin while the catalog is away; its start is kept then."""
         if self._spool_start is None:
             return False
         # The note tells whether the run died, which a record on disk does not.
-        return kept.note is not None or self._spool_start(kept.start.record)
+        return self._notes.has(start.uid) or self._spool_start(start.record)
 
     def finish(self, record: RunEnded) -> None:
         """Enter how the run ended, and its start if that is still here.
@@ -164,14 +157,16 @@ class Starts:
         It may if the note is as lasting as the row would be: docs/decisions/0014.
         """
         kept = self._kept.get(end.uid)
-        if kept is None or kept.note is None or not self._catalog.has_all_of(end.versions):
+        if kept is None or not self._notes.has(end.uid):
+            return False
+        if not self._catalog.has_all_of(end.versions):
             return False
         if not self._entering.acquire(blocking=False):
             return False
         try:
             if end.uid not in self._kept:
                 return False
-            kept.note.extend(end.text)
+            self._notes.end(end.uid, end.text)
             kept.end = end
         except OSError:
             return False
@@ -179,29 +174,26 @@ class Starts:
             self._entering.release()
         return True
 
-    def settle(self, uid: str, *, at_once: bool, close: Callable[[], object] | None = None) -> None:
+    def settle(self, uid: str, *, at_once: bool) -> None:
         """Enter the end of a run that was postponed, with others a moment later or at once.
 
         Args:
             uid: Of the run.
             at_once: Not a moment later.
-            close: Removes what the run leaves; called before it is entered, by any thread.
         """
         kept = self._kept.get(uid)
-        if kept is None:  # the thread has entered it meanwhile, with its end
-            if close is not None:
-                close()
+        if kept is None or kept.end is None:  # the thread has entered it meanwhile, with its end
             return
-        if close is not None:
-            self._unclosed.append(close)
+        self._notes.wait(uid, kept.start.text + kept.end.text)
         self._waiting[uid] = kept
         if at_once or len(self._waiting) >= _AT_ONCE:
             self.enter_waiting()
 
     def enter_waiting(self) -> None:
         """Enter all runs that ended and wait for that; what fails, is tried again."""
-        self._close_ended()
         with self._entering:
+            # Before one looks who waits: all others stand in the next log.
+            self._notes.turn()
             waiting = dict(self._waiting)
             if not waiting:
                 return
@@ -216,19 +208,6 @@ class Starts:
                 for uid in waiting:
                     self._waiting.pop(uid, None)
                     self._ended(uid)
-
-    def _close_ended(self) -> None:
-        """Remove what runs left that ended; each is taken by one thread."""
-        while True:
-            try:
-                close = self._unclosed.pop()
-            except IndexError:
-                return
-            try:
-                close()
-            except RootcellarError as error:
-                # The run is over, and the next sweep removes the rest.
-                logger.warning("a run's files could not be removed: %s", error)
 
     def _fall_behind(self, waiting: Mapping[str, _Kept], error: CatalogError) -> None:
         self._reached = float("-inf")
@@ -280,7 +259,7 @@ class Starts:
     def close(self) -> None:
         """Enter what waits, remove this process's notes that say nothing, and end the thread."""
         self.enter_waiting()
-        self._drop_free()
+        self._notes.close()
         if self._watcher is not None:
             worker_process_shutdown.disconnect(self._leave)
             atexit.unregister(self._leave)
@@ -288,46 +267,9 @@ class Starts:
             self._is_watched = False
             self._wake.set()
 
-    def _drop_free(self) -> None:
-        while self._free:
-            self._free.pop().close()
-
-    def _keep(self, kept: _Kept) -> None:
-        """Note the run's start, if this host can keep it."""
-        start = kept.start
-        if start.environment is not self._environment:
-            self._drop_free()
-            self._environment = start.environment
-        try:
-            while True:
-                # Taken by one call, and it is the run's from then on: a soft limit may strike.
-                kept.note = self._free.pop() if self._free else self._new_note()
-                if kept.note.write(start.text):
-                    return
-                kept.note.close()
-        except (OSError, CacheUnusable):
-            note, kept.note = kept.note, None
-            if note is not None:
-                note.close()
-
-    def _new_note(self) -> HostNote:
-        head = None if self._environment is None else asdict(self._environment)
-        return HostNote(self._folder(), json.dumps(head).encode())
-
-    def _start_entered(self, uid: str) -> None:
-        kept = self._kept.get(uid)
-        if kept is not None and kept.note is not None:
-            # Before the other goes: whoever ends the run looks for both, in the other order.
-            self._living[uid] = kept.note
-        if self._kept.pop(uid, None) is None:
-            self._living.pop(uid, None)  # it ended meanwhile
-
     def _ended(self, uid: str) -> None:
-        kept = self._kept.pop(uid, None)
-        note = self._living.pop(uid, None) or (None if kept is None else kept.note)
-        if note is not None:
-            note.clear()
-            self._free.append(note)
+        self._kept.pop(uid, None)
+        self._notes.forget(uid)
 
     def _watch(self) -> None:
         if not self._is_watched:
@@ -377,7 +319,7 @@ class Starts:
             try:
                 if kept.end is None:
                     self._catalog.start_run(kept.start.record)
-                    self._start_entered(uid)
+                    self._kept.pop(uid, None)
                 else:
                     self._catalog.finish_run(kept.end.record, kept.start.record)
                     self._ended(uid)

@@ -23,10 +23,12 @@ __all__ = ["HostNote", "sweep_notes"]
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _END = b"\n"
+_LAST = b"\n\n"
+"""Behind it may stand what was written before."""
 
 
 class HostNote:
-    """One note: a head that stays, and a line that is written and cleared again and again.
+    """One note: a head that stays, and lines that are written and cleared again and again.
 
     Raises:
         OSError: The folder cannot be written.
@@ -42,7 +44,7 @@ class HostNote:
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self._start = self._end = os.pwrite(self._file, head + _END, 0)
         except BaseException:
-            self._open.close()
+            self.close()
             raise
 
     def __del__(self) -> None:
@@ -51,7 +53,7 @@ class HostNote:
             self._open.close()
 
     def write(self, line: bytes) -> bool:
-        """Note a line without line breaks, in place of the one before.
+        """Note a line without line breaks, in place of all before.
 
         Returns:
             Whether anybody will find it: a cache may be deleted under a living process.
@@ -64,24 +66,36 @@ class HostNote:
         self._write(line, self._start)
         return True
 
-    def extend(self, more: bytes) -> None:
-        """Add to the line, which has been written.
+    def append(self, line: bytes) -> bool:
+        """Note a further line as `write` does, behind those that are there.
 
         Raises:
-            OSError: There is no space, for instance; the line is as it was.
+            OSError: There is no space, for instance; the note is as it was.
+        """
+        if not os.fstat(self._file).st_nlink:
+            return False
+        self._write(line, self._end + 1 if self._end > self._start else self._start)
+        return True
+
+    def extend(self, more: bytes) -> None:
+        """Add to the last line, which has been written.
+
+        Raises:
+            OSError: There is no space, for instance; the note is as it was.
         """
         self._write(more, self._end)
 
     def _write(self, text: bytes, place: int) -> None:
-        written = os.pwrite(self._file, text + _END, place)
-        if written != len(text) + 1:
-            os.pwrite(self._file, _END, place)
+        written = os.pwrite(self._file, text + _LAST, place)
+        if written != len(text) + len(_LAST):
+            os.pwrite(self._file, _LAST, place)
             raise OSError(0, "the note was cut short")
         self._end = place + len(text)
 
     def clear(self) -> None:
         """Note nothing."""
         os.pwrite(self._file, _END, self._start)
+        self._end = self._start
 
     def close(self) -> None:
         """Remove the note."""
@@ -94,8 +108,9 @@ def sweep_notes(folder: Path, found: Callable[[bytes, bytes], object]) -> None:
 
     Args:
         folder: Where they are; it may be missing.
-        found: Called with head and line of each note that says something, before it is removed. If
-            it raises, the note stays for the next sweep, and so do those not come to yet.
+        found: Called with the head and each line of a note, before that is removed. If it raises,
+            the note stays for the next sweep, and so do those not come to yet. If the process was
+            killed in the midst of a line, lines that were written before and cleared may follow.
     """
     try:
         paths = sorted(folder.iterdir())
@@ -111,8 +126,8 @@ def sweep_notes(folder: Path, found: Callable[[bytes, bytes], object]) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(file).st_nlink:
-                head, line = _read(file)
-                if line:
+                head, *lines = _read(file)
+                for line in lines:
                     found(head, line)
                 path.unlink(missing_ok=True)
         except BlockingIOError:
@@ -121,8 +136,11 @@ def sweep_notes(folder: Path, found: Callable[[bytes, bytes], object]) -> None:
             os.close(file)
 
 
-def _read(file: int) -> tuple[bytes, bytes]:
+def _read(file: int) -> list[bytes]:
+    """Return the head and all lines."""
     with os.fdopen(os.dup(file), "rb") as reader:
-        head, line = reader.readline(), reader.readline()
-    # A line that was being written has no end yet.
-    return head.rstrip(_END), line.rstrip(_END) if line.endswith(_END) else b""
+        found = [reader.readline().rstrip(_END)]
+        # A line that was being written has no end yet.
+        while (line := reader.readline()).endswith(_END) and line != _END:
+            found.append(line.rstrip(_END))
+    return found

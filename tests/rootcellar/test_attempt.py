@@ -11,12 +11,15 @@ from grid_words import Count, Page, Words, count_words
 from rootcellar import OUTPUT, Artifact, Cause, RetryPolicy, Rule, Staged, Text
 from rootcellar.runtime import current_runtime
 from rootcellar.schemas.errors import (
+    CacheUnusable,
     CatalogUnavailable,
     ContentError,
     StoreMissing,
     StoreUnavailable,
 )
 from rootcellar.staging import Stores
+from rootcellar.staging.session import StagingSession
+from rootcellar.starts import Starts
 
 
 def test_phases_and_bytes_are_recorded(project):
@@ -81,6 +84,37 @@ def test_a_run_whose_workdir_was_deleted_is_tried_again(project):
     assert ("retried", "succeeded") == (first.state, second.state)
     assert "cache" == first.error.cause
     assert "words/01.txt" in first.error.message
+
+
+def test_what_a_run_leaves_goes_before_its_row_is_entered(project, monkeypatch, caplog):
+    """Not with rows, which may be away; and what cannot be removed keeps no row away."""
+    seen, there = [], []
+    settle, close = Starts.settle, StagingSession.close
+
+    @project.app.task
+    def read(text: Path) -> str:
+        seen.append(text)
+        return text.read_text()
+
+    def settled(self, uid, **more):
+        there.append(seen[-1].exists())
+        settle(self, uid, **more)
+
+    def stuck(self):
+        close(self)
+        raise CacheUnusable("a folder cannot be removed")
+
+    project.put(Words(page=1), "a")
+    read.apply(args=[1]).get()
+    monkeypatch.setattr(Starts, "settle", settled)
+    read.apply(args=[1]).get()
+    monkeypatch.setattr(StagingSession, "close", stuck)
+    last = read.apply(args=[1])
+
+    assert [False, False] == there
+    assert "a" == last.get()
+    assert ["succeeded"] * 3 == [run.state for run in project.catalog.runs()]
+    assert "its files could not be removed: a folder cannot be removed" in caplog.text
 
 
 def test_nothing_is_a_success_that_is_not_recorded(project, monkeypatch):

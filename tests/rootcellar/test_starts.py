@@ -288,7 +288,7 @@ def test_a_run_that_ended_leaves_no_word_of_itself(warm, catalog, tmp_path, monk
     monkeypatch.setattr(module, "_SHORT_SECONDS", 0.01)
     start = a_start()
     warm.begin(RunStart.of(start))
-    wait_until(lambda: start.uid in warm._living)
+    wait_until(lambda: not warm._kept)
     has_note = warm.has_note(start.uid)
     warm.finish(its_end(start))
     (note,) = (tmp_path / "runs").iterdir()
@@ -296,7 +296,7 @@ def test_a_run_that_ended_leaves_no_word_of_itself(warm, catalog, tmp_path, monk
     assert has_note
     assert not warm.has_note(start.uid)
     assert "" == note.read_text().splitlines()[1]
-    assert ({}, {}) == (warm._kept, warm._living)
+    assert {} == warm._kept
 
 
 def test_a_note_of_another_version_is_passed_by(starts, tmp_path, caplog):

@@ -33,8 +33,15 @@ for wanted in (1, 2):
         assert not starts.has_note(start.uid)
     elif "ended" in sys.argv:
         assert starts.postpone(RunEnd.of(test_starts.its_end(start)))
+    elif "waiting" in sys.argv:
+        starts._watch = lambda: None
+        for _ in range(3):
+            assert starts.postpone(RunEnd.of(test_starts.its_end(start)))
+            starts.settle(start.uid, at_once=False)
+            start = test_starts.a_start()
+            starts.begin(RunStart.of(start))
     elif "lasting" in sys.argv:
-        test_starts.wait_until(lambda: start.uid in starts._living)
+        test_starts.wait_until(lambda: not starts._kept)
 print(start.uid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -97,3 +104,16 @@ def test_a_run_killed_before_its_end_was_entered_has_succeeded(tmp_path):
     assert uid not in known
     assert () == lost
     assert (RunState.SUCCEEDED, {"tilt": 30}, CODE) == (run.state, run.arguments, run.code)
+
+
+def test_all_runs_that_waited_for_their_rows_have_succeeded(tmp_path):
+    """And the one that was under way is lost, though it has the note that theirs were in."""
+    url, uid = killed(tmp_path, "waiting")
+    with Catalog(url) as catalog:
+        known = {run.uid for run in catalog.runs()}
+        starts = Starts(catalog, lambda: tmp_path / "runs")
+        lost = (starts.sweep(), starts.sweep())
+        states = [run.state for run in catalog.runs() if run.uid not in known]
+
+    assert ((uid,), ()) == lost
+    assert [RunState.LOST, *[RunState.SUCCEEDED] * 3] == sorted(states)

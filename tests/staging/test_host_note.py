@@ -54,6 +54,31 @@ def test_the_last_line_of_a_killed_process_is_found_once(tmp_path, lines, said):
     assert [] == list(folder.iterdir())
 
 
+WRITE_SEVERAL_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from rootcellar.staging.host.host_note import HostNote
+note = HostNote(Path(sys.argv[1]), b"head")
+note.write(b"what was here before them, and was longer")
+note.clear()
+assert note.append(b"one") and note.append(b"two")
+note.extend(b" and a half")
+assert note.append(b"three")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_several_lines_are_found_in_their_order(tmp_path):
+    """Each with what was added to it, and nothing of what was there before."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE_SEVERAL_AND_DIE, tmp_path], check=False, timeout=60
+    )
+
+    assert -signal.SIGKILL == done.returncode
+    assert [b"one", b"two and a half", b"three"] == [line for _, line in swept(tmp_path)]
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_a_living_process_keeps_its_note(tmp_path):
     """A sweeper passes it by, and it can be written on."""
     note = HostNote(tmp_path, b"head")
@@ -97,7 +122,7 @@ def test_a_line_that_was_cut_short_says_nothing(tmp_path):
     """Whoever died while writing has begun nothing."""
     die(str(tmp_path), "whole")
     (path,) = tmp_path.iterdir()
-    os.truncate(path, path.stat().st_size - 1)
+    os.truncate(path, path.stat().st_size - 2)  # its own end, and that of the note
 
     assert [] == swept(tmp_path)
 
