@@ -17,7 +17,7 @@ AS_MADE = stat.S_IFDIR | 0o700
 """Type and mode of a folder of ours."""
 
 _MOST_SPARES = 32
-"""As many as the runs that may wait for their end: each keeps a file open."""
+"""As many as runs that end together, of a pool of threads; each keeps a file open."""
 
 
 def is_as_made(folder: str) -> bool:
