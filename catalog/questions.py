@@ -38,6 +38,18 @@ class Questions:
         """
         return self.catalog.why(self, than, max_nodes=max_nodes)
 
+    @property
+    def schema(self) -> Table[Any]:
+        """The columns of a table; see `Catalog.schema`."""
+        found: Table[Any] = self.catalog.schema(self)
+        return found
+
+    @property
+    def statistics(self) -> Table[Any]:
+        """Nulls, least and greatest value of its columns; see `Catalog.statistics`."""
+        found: Table[Any] = self.catalog.statistics(self)
+        return found
+
     def readers(self, since: Moment | None = None, *, transitive: bool = False) -> Table[Any]:
         """Return the runs that read this version; see `Catalog.readers`."""
         found: Table[Any] = self.catalog.readers(self, since, transitive=transitive)
