@@ -60,9 +60,17 @@ def has_same_bytes(one: Version, other: Version) -> bool | None:
 
 
 def compare_versions(
-    before: Version, after: Version, made: tuple[Made | None, Made | None]
+    before: Version,
+    after: Version,
+    made: tuple[Made | None, Made | None],
+    *,
+    columns: tuple[Change, ...] = (),
 ) -> Difference:
-    """Return how two versions differ, and how the runs that made them do."""
+    """Return how two versions differ, and how the runs that made them do.
+
+    Args:
+        columns: In which the two differ, if they are tables and both are known.
+    """
     same = has_same_bytes(before, after)
     how = How.UNKNOWN if same is None else How.OTHER_CONTENT
     content = Change(Topic.CONTENT, "", str(before.digest), str(after.digest), how)
@@ -70,7 +78,11 @@ def compare_versions(
         Compared(Topic.CONTENT, () if same else (content,)),
         _plain(Topic.SIZE, before.size_bytes, after.size_bytes),
         *_if_any(Topic.ROWS, before.row_count, after.row_count),
-        *_if_any(Topic.SCHEMA, before.schema_fingerprint, after.schema_fingerprint),
+        *(
+            [Compared(Topic.SCHEMA, columns)]
+            if columns
+            else _if_any(Topic.SCHEMA, before.schema_fingerprint, after.schema_fingerprint)
+        ),
         *compare_made(*made),
     ]
     return _difference(before, after, topics)

@@ -185,3 +185,18 @@ def test_what_is_not_recorded_is_said(catalog, records):
     assert "no schema was recorded of text/plain" == found.schema.note
     assert "nothing of its values was recorded" == found.statistics.note
     assert [] == [*found.schema, *found.statistics]
+
+
+def test_a_notebook_shows_a_version_with_its_columns(catalog, records, table):
+    """The HTML of a version holds its columns with their bounds; of others only what they are."""
+    powers = [table(1), records.version("note", {"n": "<b>"})]
+    records.record(catalog, outputs=powers)
+
+    of_table, of_other = (catalog.version(one.ref.version)._repr_html_() for one in powers)
+
+    assert "weather(station=1) version 1: made by simulate" in of_table
+    for told in ("station", "int64 not null", "18446744073709551615", "double", "-inf", "4.5"):
+        assert told in of_table
+    assert "&lt;b&gt;" in of_other
+    assert "<b>" not in of_other.removeprefix(of_other.partition("<pre>")[0] + "<pre><b>")
+    assert "<table" not in of_other
