@@ -206,7 +206,6 @@ class Recorder:
             "redelivered": record.redelivered,
             "queue": record.queue,
             "arguments": record.arguments,
-            "arguments_digest": record.arguments_digest,
             "code_id": self._identities.code(record.code),
             "environment_id": self._identities.environment(record.environment),
             "host": record.host,

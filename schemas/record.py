@@ -168,7 +168,6 @@ class RunStarted:
         task_id: Celery's id; empty outside Celery. Not unique: retries and redeliveries repeat it.
         parent_run: Uid of the run whose body or caller sent this one; empty if unknown.
         arguments: The call's arguments by name as JSON, secrets redacted.
-        arguments_digest: Of the canonical JSON of the plain arguments.
     """
 
     uid: str
@@ -184,7 +183,6 @@ class RunStarted:
     redelivered: bool = False
     queue: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
-    arguments_digest: Digest | None = None
     code: CodeIdentity | None = None
     environment: Environment | None = None
     host: str = ""

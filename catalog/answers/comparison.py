@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.answers.difference import Change, Difference, How, Topic
-from rootcellar.catalog.answers.plain import is_redacted, plain_arguments
+from rootcellar.catalog.answers.plain import is_partial, plain_arguments
 from rootcellar.catalog.drawing.arrow import canonical_json
 
 if TYPE_CHECKING:
@@ -180,17 +180,11 @@ def _code(before: Made, after: Made) -> Compared:
 
 
 def _arguments(before: Made, after: Made) -> Compared:
-    """Compare what is no file: files are inputs. Secrets are known by the digest of all, if any."""
+    """Compare what is no file: files are inputs. What was not recorded whole may always differ."""
     staged = before.staged | after.staged
     old, new = (plain_arguments(made.run.arguments, staged) for made in (before, after))
-    changes = tuple(_tree("", old, new))
-    digests = before.run.arguments_digest, after.run.arguments_digest
-    if None in digests:
-        is_known = not (is_redacted(old) or is_redacted(new))
-        return Compared(Topic.ARGUMENTS, changes, is_known=is_known)
-    if not changes and digests[0] != digests[1]:
-        changes = (Change(Topic.ARGUMENTS, "", None, None, How.HIDDEN),)
-    return Compared(Topic.ARGUMENTS, changes)
+    is_known = not (is_partial(old) or is_partial(new))
+    return Compared(Topic.ARGUMENTS, tuple(_tree("", old, new)), is_known=is_known)
 
 
 def _environment(before: Made, after: Made) -> Compared:

@@ -1,4 +1,7 @@
-"""The columns of tables, once per schema, and what is known of their values, per version."""
+"""The columns of tables, once per schema, and what is known of their values, per version.
+
+Runs lose the digest of their arguments, which none ever had.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables, and drop the column."""
     op.create_table(
         "table_schema",
         sa.Column("fingerprint", sa.Text(), nullable=False),
@@ -30,3 +33,4 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("version_id", name="pk_column_statistics"),
     )
+    op.drop_column("run", "arguments_digest")
