@@ -127,7 +127,7 @@ def _version_fields(version: VersionRecord | None) -> dict[str, Any] | None:
         "recorded_at": version.recorded_at.isoformat(),
         **_fields_of(version, _VERSION),
     }
-    if version.columns:
+    if version.columns or version.statistics:
         said["columns"] = [asdict(one) for one in version.columns]
         said["statistics"] = [asdict(one) for one in version.statistics]
     return said
