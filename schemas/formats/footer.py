@@ -109,7 +109,8 @@ def _spelled(value: Any, told: Any) -> Value:
     if told.logical_type.type in {"TIMESTAMP", "TIME"}:
         return _time(value, told.logical_type)
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+        # Writers put -0.0 where the least value is some zero.
+        return value + 0.0 if math.isfinite(value) else str(value)
     if isinstance(value, bool | int):
         return value
     if isinstance(value, str):

@@ -34,6 +34,7 @@ def told(path, *arrays, **options):
         (pa.array([1, 2**64 - 1], pa.uint64()), 1, 2**64 - 1),
         (pa.array([1.5, float("nan"), -0.5]), -0.5, 1.5),
         (pa.array([float("inf"), float("-inf")]), "-inf", "inf"),
+        (pa.array([0.0, -0.0]), 0.0, 0.0),
         (pa.array([True, False]), False, True),
         (pa.array(["b", "a\0"]), "a\0", "b"),
         (pa.array(["b", "a"]).dictionary_encode(), "a", "b"),
@@ -57,6 +58,7 @@ def test_bounds_of_each_type(tmp_path, array, least, greatest):
     assert ColumnStatistics(
         name="c0", null_count=array.null_count, minimum=least, maximum=greatest
     ) == (one)
+    assert str(least) == str(one.minimum)  # nor minus zero
     assert one.minimum == json.loads(json.dumps(one.minimum, allow_nan=False))
 
 
