@@ -54,7 +54,8 @@ class Questions:
         return found
 
     def _repr_html_(self) -> str:
-        told = html_lines(repr(self).removeprefix("<Version ").removesuffix(">"))
+        facts = repr(self).removeprefix(f"<Version {self}: ").removesuffix(">")
+        told = html_lines("\n".join([str(self), *facts.split(", ")]))
         columns = columns_told(self.schema, self.statistics)
         return f"{told}<br>{columns._repr_html_()}" if len(columns) else told
 

@@ -194,7 +194,8 @@ def test_a_notebook_shows_a_version_with_its_columns(catalog, records, table):
 
     of_table, of_other = (catalog.version(one.ref.version)._repr_html_() for one in powers)
 
-    assert "weather(station=1) version 1: made by simulate" in of_table
+    assert "<b>weather(station=1) version 1</b>\nmade by simulate at 2026-05-01" in of_table
+    assert f"\nuid {powers[0].ref.version}</pre>" in of_table
     for told in ("station", "int64 not null", "18446744073709551615", "double", "-inf", "4.5"):
         assert told in of_table
     assert "&lt;b&gt;" in of_other

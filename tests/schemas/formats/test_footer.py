@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import struct
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -78,6 +80,20 @@ def test_values_without_bounds(tmp_path, array):
     (one,) = told(tmp_path, array)
 
     assert (array.null_count, None, None) == (one.null_count, one.minimum, one.maximum)
+
+
+def test_nan_that_a_writer_took_for_a_bound_is_none(tmp_path):
+    """The format forbids it, and some writers did: then nothing is said."""
+    path = tmp_path / "table.parquet"
+    told(tmp_path, pa.array([-12345.678, 1.0]))
+    data, _, footer = path.read_bytes().partition(b"ARROW:schema")
+    at = data.rfind(struct.pack("<d", -12345.678))
+    spoilt = data[:at] + struct.pack("<d", math.nan) + data[at + 8 :]
+    path.write_bytes(spoilt + b"ARROW:schema" + footer)
+
+    (one,) = Parquet().describe(path).statistics
+
+    assert (0, None, None) == (one.null_count, one.minimum, one.maximum)
 
 
 def test_text_that_is_no_text_has_no_bounds(tmp_path):
