@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from rootcellar.catalog import table_facts
+from rootcellar.catalog.catalog import Catalog
 from rootcellar.catalog.schema_tables import column_statistics, table_schema
 from rootcellar.schemas.columns import Column, ColumnStatistics
 from rootcellar.schemas.digest import Digest
@@ -201,3 +203,24 @@ def test_a_notebook_shows_a_version_with_its_columns(catalog, records, table):
     assert "&lt;b&gt;" in of_other
     assert "<b>" not in of_other.removeprefix(of_other.partition("<pre>")[0] + "<pre><b>")
     assert "<table" not in of_other
+
+
+def test_writers_of_the_same_new_schemas_do_not_wait_in_a_circle(url, records, table):
+    """Eight at once, each with all schemas in an order of its own, over shared artifacts."""
+    schemas = [(Column(f"c{n}", "int8"),) for n in range(10)]
+    with Catalog(url) as catalog:
+        catalog.types()
+
+    def write(writer):
+        with Catalog(url) as catalog:
+            mixed = [*schemas[writer:], *schemas[:writer]]
+            for columns in mixed:
+                made = [table(n, f"{writer} {columns}", columns=columns) for n in range(3)]
+                start = records.started()
+                catalog.finish_run(records.ended(start.uid, outputs=made), start)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+
+    with Catalog(url) as catalog:
+        assert (10, 240) == (count(catalog, table_schema), count(catalog, column_statistics))
