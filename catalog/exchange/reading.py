@@ -160,8 +160,7 @@ def version_records(
     """Return versions as the records they were made of."""
     prints = {one.schema_fingerprint for one in versions.values() if one.schema_fingerprint}
     schemas = table_facts.schemas(connection, prints) if prints else {}
-    # What tells of its values tells of its columns.
-    tables = [one.uid for one in versions.values() if one.schema_fingerprint in schemas]
+    tables = [one.uid for one in versions.values() if one.schema_fingerprint]
     told = table_facts.statistics(connection, tables) if tables else {}
     return {
         name: VersionRecord(
