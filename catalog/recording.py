@@ -75,7 +75,7 @@ class Recorder:
         missing = [version for uid, version in versions.items() if uid not in known]
         learned = [version for version in versions.values() if version.is_learned]
         types = self._identities.types({version.ref.type for version in missing})
-        described = [version for version in missing if version.columns]
+        described = [version for version in missing if version.columns or version.statistics]
         if described:
             self._identities.schemas(described)
         row = None if started is None else {**self._start_row(started), **_end_row(record)}
@@ -174,7 +174,7 @@ class Recorder:
         """
         types = self._identities.types({record.ref.type for record in records})
         learned = [record for record in records if record.is_learned]
-        described = [record for record in records if record.columns]
+        described = [record for record in records if record.columns or record.statistics]
         self._identities.schemas(described)
 
         def work(connection: Executes) -> Mapping[str, int]:
