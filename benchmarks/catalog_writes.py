@@ -167,7 +167,6 @@ def _runs(count: int) -> Iterator[tuple[RunStarted, RunEnded]]:
             root_id=task_id,
             queue="celery",
             arguments={"number": number, "tilt": number % 90},
-            arguments_digest=Digest.of(str(number).encode()),
             code=code,
             environment=where,
             host="worker-1",

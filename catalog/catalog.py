@@ -8,6 +8,7 @@ from rootcellar.catalog import lineage, listing, lookup, names, picture, runs
 from rootcellar.catalog.answers.asking import check_limit, cut_note
 from rootcellar.catalog.answers.charting import Charting
 from rootcellar.catalog.answers.comparing import Comparing
+from rootcellar.catalog.answers.describing import Describing
 from rootcellar.catalog.answers.keeping import Keeping
 from rootcellar.catalog.answers.marking import Marking
 from rootcellar.catalog.answers.surveying import Surveying
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog"]
 
 
-class Catalog(Charting, Comparing, Marking, Surveying, Tracing, Exchanging, Keeping):
+class Catalog(Charting, Comparing, Describing, Marking, Surveying, Tracing, Exchanging, Keeping):
     """The record of what happened: runs, what they read and what they made.
 
     Opens, and if need be creates, its database on first use. One instance serves all threads of a

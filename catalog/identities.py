@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 
 from rootcellar.catalog.canonical import clean_text, digest_of
+from rootcellar.catalog.schema_tables import table_schema
+from rootcellar.catalog.table_facts import schema_rows
 from rootcellar.catalog.tables import artifact_type, artifact_type_rev, code, environment, task
 from rootcellar.catalog.upserts import chunks, insert_missing
 
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.engine import Database
     from rootcellar.catalog.held import Executes
-    from rootcellar.schemas.record import CodeIdentity, Environment, TypeRecord
+    from rootcellar.schemas.record import CodeIdentity, Environment, TypeRecord, VersionRecord
 
 
 __all__ = ["Identities"]
 
 _MANY = 1_000
-"""Codes that are kept by value; a process that runs more is a strange one."""
+"""Codes and schemas that are kept by value; a process that meets more is a strange one."""
 
 
 class Identities:
@@ -40,6 +42,7 @@ class Identities:
         self._ids: dict[tuple[str, str], int] = {}
         self._codes: dict[CodeIdentity, int] = {}
         self._environment: tuple[Environment, int] | None = None
+        self._schemas: set[str] = set()
 
     def types(self, names: Iterable[str]) -> dict[str, int]:
         """Return type ids by name; a type nobody declared yet is entered by its name."""
@@ -71,6 +74,17 @@ class Identities:
             fields = asdict(where)
             self._environment = where, self._one(environment, "digest", digest_of(fields), fields)
         return self._environment[1]
+
+    def schemas(self, records: Sequence[VersionRecord]) -> None:
+        """Enter the columns of tables, each schema once per process."""
+        fresh = [one for one in records if one.schema_fingerprint not in self._schemas]
+        rows = schema_rows(fresh) if fresh else []
+        if rows:
+            self._database.record(lambda connection: insert_missing(connection, table_schema, rows))
+            if len(self._schemas) > _MANY:
+                self._schemas.clear()
+            # Only what is committed may be remembered.
+            self._schemas.update(row["fingerprint"] for row in rows)
 
     def declare(self, records: Iterable[TypeRecord]) -> None:
         """Enter each type's definition as its current revision, if it is not that already."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, func, inspect, select
 
-from rootcellar.catalog.mark_tables import metadata
+from rootcellar.catalog.schema_tables import metadata
 from rootcellar.catalog.tables import catalog_info
 from rootcellar.schemas.errors import CatalogError, CatalogTooNew, CatalogTooOld
 from rootcellar.schemas.record import new_uid
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "REVISION_TABLE", "current_revision", "ensure", "upgrade"]
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision that `tables.py` is at. Known here so that opening a catalog needs no alembic."""
 
 REVISION_TABLE = "catalog_revision"

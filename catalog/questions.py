@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rootcellar.catalog.drawing.columns_told import columns_told
+from rootcellar.catalog.drawing.lines import html_lines
+
 if TYPE_CHECKING:
     from rootcellar.catalog.drawing.table import Table
     from rootcellar.catalog.times import Moment
@@ -37,6 +40,24 @@ class Questions:
             NotInCatalog: There is none.
         """
         return self.catalog.why(self, than, max_nodes=max_nodes)
+
+    @property
+    def schema(self) -> Table[Any]:
+        """The columns of a table; see `Catalog.schema`."""
+        found: Table[Any] = self.catalog.schema(self)
+        return found
+
+    @property
+    def statistics(self) -> Table[Any]:
+        """Nulls, least and greatest value of its columns; see `Catalog.statistics`."""
+        found: Table[Any] = self.catalog.statistics(self)
+        return found
+
+    def _repr_html_(self) -> str:
+        facts = repr(self).removeprefix(f"<Version {self}: ").removesuffix(">")
+        told = html_lines("\n".join([str(self), *facts.split(", ")]))
+        columns = columns_told(self.schema, self.statistics)
+        return f"{told}<br>{columns._repr_html_()}" if len(columns) else told
 
     def readers(self, since: Moment | None = None, *, transitive: bool = False) -> Table[Any]:
         """Return the runs that read this version; see `Catalog.readers`."""

@@ -11,6 +11,7 @@ from rootcellar.catalog.held import Held
 from rootcellar.catalog.identities import Identities
 from rootcellar.catalog.made_rows import products
 from rootcellar.catalog.refs import remember
+from rootcellar.catalog.table_facts import enter_statistics
 from rootcellar.catalog.tables import run, run_error, run_input, run_output
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
 from rootcellar.catalog.versioning import adopt, claim, ensure_versions, learn
@@ -74,6 +75,9 @@ class Recorder:
         missing = [version for uid, version in versions.items() if uid not in known]
         learned = [version for version in versions.values() if version.is_learned]
         types = self._identities.types({version.ref.type for version in missing})
+        described = [version for version in missing if version.columns or version.statistics]
+        if described:
+            self._identities.schemas(described)
         row = None if started is None else {**self._start_row(started), **_end_row(record)}
         if (
             row is not None
@@ -92,6 +96,8 @@ class Recorder:
             ids = ensure_versions(connection, missing, types) if missing else {}
             if learned:
                 learn(connection, learned, {**known, **ids})
+            if described:
+                enter_statistics(connection, described, ids)
             _finish(connection, row_id, record, {**known, **ids})
             return ids
 
@@ -120,7 +126,11 @@ class Recorder:
         def work(connection: Executes) -> Mapping[str, int]:
             if not isinstance(connection, Held):
                 raise NotNewError
-            return enter_at_once(connection, row, made, edges)
+            ids = enter_at_once(connection, row, made, edges)
+            described = [one.record for one in made if one.record.statistics]
+            if described:
+                enter_statistics(connection, described, ids)
+            return ids
 
         try:
             ids = self._database.record(work)
@@ -164,9 +174,12 @@ class Recorder:
         """
         types = self._identities.types({record.ref.type for record in records})
         learned = [record for record in records if record.is_learned]
+        described = [record for record in records if record.columns or record.statistics]
+        self._identities.schemas(described)
 
         def work(connection: Executes) -> Mapping[str, int]:
             ids = ensure_versions(connection, records, types)
+            enter_statistics(connection, described, ids)
             if learned:
                 learn(connection, learned, ids)
             return ids
@@ -193,7 +206,6 @@ class Recorder:
             "redelivered": record.redelivered,
             "queue": record.queue,
             "arguments": record.arguments,
-            "arguments_digest": record.arguments_digest,
             "code_id": self._identities.code(record.code),
             "environment_id": self._identities.environment(record.environment),
             "host": record.host,

@@ -192,7 +192,6 @@ def _run(
         redelivered=bool(row.redelivered),
         queue=row.queue,
         arguments=_arguments(row.arguments),
-        arguments_digest=Digest(row.arguments_digest) if row.arguments_digest else None,
         code=code,
         environment=environment,
         host=row.host,

@@ -225,7 +225,6 @@ run = Table(
     _word("queue"),
     _word("state"),
     Column("arguments", CleanJson, nullable=False),
-    Column("arguments_digest", CleanText),
     _refers("code_id", "code", nullable=True),
     _refers("environment_id", "environment", nullable=True),
     _word("host"),

@@ -270,7 +270,6 @@ class Run:
     redelivered: bool
     queue: str
     arguments: dict[str, Any]
-    arguments_digest: Digest | None
     code: CodeIdentity | None
     environment: Environment | None
     host: str

@@ -19,6 +19,8 @@ from rootcellar.catalog.artifacts import (
 )
 from rootcellar.catalog.canonical import clean_text, short_digest, whole
 from rootcellar.catalog.heads import lock_heads, move_heads
+from rootcellar.catalog.schema_tables import column_statistics
+from rootcellar.catalog.table_facts import statistics_row
 from rootcellar.catalog.tables import LocationState, location, run, version
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
 
@@ -45,7 +47,7 @@ _CLAIM = (
 )
 _made, _there, _seen, _here = version.alias(), location.alias(), version.alias(), location.alias()
 _TAKEN_FOR_FOREIGN = (
-    select(_seen.c.uid, run.c.id.label("run_id"))
+    select(_seen.c.uid, _seen.c.id, run.c.id.label("run_id"))
     .select_from(_made)
     .join(run, run.c.id == _made.c.run_id)
     .join(_there, _there.c.version_id == _made.c.id)
@@ -204,6 +206,9 @@ def adopt(connection: Executes, run_uid: str, made: Sequence[VersionRecord]) -> 
                     "new_fingerprint": record.schema_fingerprint,
                 },
             )
+            if record.statistics:
+                told = statistics_row(row.id, record.statistics)
+                insert_missing(connection, column_statistics, [told])
 
 
 def learn(connection: Executes, records: Iterable[VersionRecord], ids: Mapping[str, int]) -> None:

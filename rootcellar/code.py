@@ -14,7 +14,7 @@ from rootcellar.source import source_digest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["GitState", "code_identity", "git_state"]
+__all__ = ["GitState", "ask_git", "code_identity", "git_state"]
 
 
 class GitState(NamedTuple):
@@ -34,14 +34,15 @@ def git_state(stamped: str = "") -> GitState:
     """
     if stamped:
         return GitState(stamped.removesuffix("-dirty"), stamped.endswith("-dirty"))
-    commit = _git("rev-parse", "HEAD")
+    commit = ask_git("rev-parse", "HEAD")
     if not commit:
         return GitState()
-    changes = _git("status", "--porcelain", "--untracked-files=no")
+    changes = ask_git("status", "--porcelain", "--untracked-files=no")
     return GitState(commit, None if changes is None else bool(changes))
 
 
-def _git(*arguments: str) -> str | None:
+def ask_git(*arguments: str) -> str | None:
+    """Return what git says in the working folder; None if it says no, or is not there."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed words only
             ["git", *arguments],  # noqa: S607 - the user's own git
@@ -83,5 +84,5 @@ def _is_untracked(function: Callable[..., object]) -> bool:
     if path is None or not Path(path).is_file():
         return False
     where = str(Path(path).resolve())
-    told = _git("-C", str(Path(where).parent), "status", "--porcelain", "--", where)
+    told = ask_git("-C", str(Path(where).parent), "status", "--porcelain", "--", where)
     return told is not None and told.startswith("??")

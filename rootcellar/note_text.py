@@ -193,8 +193,6 @@ def started_of(said: dict[str, Any], environment: Environment | None) -> RunStar
     """
     code = said.pop("code")
     at = said.pop("started_at", None)
-    digest = said.get("arguments_digest")
-    said["arguments_digest"] = digest and Digest(digest)
     return RunStarted(
         **said,
         started_at=time_of(said["uid"]) if at is None else datetime.fromisoformat(at),

@@ -268,6 +268,8 @@ def _record(one: _Reserved, published: Published, described: Description) -> Out
         members=published.members,
         row_count=described.row_count,
         schema_fingerprint=described.schema_fingerprint,
+        columns=described.columns,
+        statistics=described.statistics,
     )
     return OutputRecord(
         argument=one.argument,

@@ -18,6 +18,7 @@ from rootcellar import __version__
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.catalog.exchange.dataset_names import DatasetNames
 from rootcellar.catalog.exchange.relay import RelayOptions
+from rootcellar.repository import repository_of
 from rootcellar.schemas.errors import CatalogUnavailable, RootcellarError
 from rootcellar.settings import Settings
 
@@ -39,6 +40,7 @@ def relay_options(settings: Settings, name: str = "") -> RelayOptions:
         ),
         version=__version__,
         holder=name,
+        repository=repository_of(settings.git_remote),
     )
 
 

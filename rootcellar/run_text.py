@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.note_text import encoded, start_text, started_of
+from rootcellar.schemas.columns import Column, ColumnStatistics
 from rootcellar.schemas.record import (
     Environment,
     ErrorRecord,
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "NewerRecord", "WaitingRun", "read_run", "run_text"]
 
 FORMAT = 1
-_VERSION = [one.name for one in fields(VersionRecord) if one.name not in {"ref", "recorded_at"}]
+_OTHERWISE = {"ref", "recorded_at", "columns", "statistics"}
+_VERSION = [one.name for one in fields(VersionRecord) if one.name not in _OTHERWISE]
 _INPUT = [one.name for one in fields(InputRecord) if one.name != "version"]
 _OUTPUT = [one.name for one in fields(OutputRecord) if one.name != "version"]
 
@@ -120,11 +122,15 @@ def _fields_of(record: object, names: list[str]) -> dict[str, Any]:
 def _version_fields(version: VersionRecord | None) -> dict[str, Any] | None:
     if version is None:
         return None
-    return {
+    said = {
         "ref": version.ref.model_dump(),
         "recorded_at": version.recorded_at.isoformat(),
         **_fields_of(version, _VERSION),
     }
+    if version.columns or version.statistics:
+        said["columns"] = [asdict(one) for one in version.columns]
+        said["statistics"] = [asdict(one) for one in version.statistics]
+    return said
 
 
 def _end_of(said: dict[str, Any]) -> RunEnded:
@@ -155,5 +161,7 @@ def _version_of(said: dict[str, Any] | None) -> Any:
             **said,
             "ref": Ref.model_validate(said["ref"]),
             "recorded_at": datetime.fromisoformat(said["recorded_at"]),
+            "columns": tuple(Column(**one) for one in said.get("columns", ())),
+            "statistics": tuple(ColumnStatistics(**one) for one in said.get("statistics", ())),
         }
     )

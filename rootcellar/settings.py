@@ -134,6 +134,7 @@ class Settings(BaseSettings):
         progress: `auto` is a bar on a terminal and a log line elsewhere.
         git_commit: For images without a repository: the commit the code was built from, with
             `-dirty` at the end if the tree differed from it.
+        git_remote: For images without a repository: where the code's repository is published.
         image: The container image the code runs in.
         openlineage: Whether workers tell OpenLineage of runs; the client's own configuration says
             whom.
@@ -161,6 +162,7 @@ class Settings(BaseSettings):
     prefetch_bytes: int = Field(default=8 * 1024**3, ge=0)
     progress: Literal["auto", "bar", "log", "off"] = "auto"
     git_commit: str = ""
+    git_remote: str = ""
     image: str = ""
     openlineage: Literal["on", "off"] = "off"
     openlineage_namespace: str = Field(default="rootcellar", min_length=1)
@@ -284,6 +286,7 @@ class Settings(BaseSettings):
             "ROOTCELLAR_PREFETCH_BYTES": str(self.prefetch_bytes),
             "ROOTCELLAR_PROGRESS": self.progress,
             "ROOTCELLAR_GIT_COMMIT": self.git_commit,
+            "ROOTCELLAR_GIT_REMOTE": self.git_remote,
             "ROOTCELLAR_IMAGE": self.image,
             "ROOTCELLAR_OPENLINEAGE": self.openlineage,
             "ROOTCELLAR_OPENLINEAGE_NAMESPACE": self.openlineage_namespace,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from rootcellar.schemas.columns import Column, ColumnStatistics
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind, Ref
 
@@ -112,6 +113,8 @@ class VersionRecord:
         schema_fingerprint: Digest of the table's schema; None where the format has none.
         is_learned: The version was recorded before its bytes were read whole; only now its digest
             is known.
+        columns: Of a table, as far as its columns are known; else empty.
+        statistics: Of those columns whose bounds or nulls are known.
     """
 
     ref: Ref
@@ -122,6 +125,8 @@ class VersionRecord:
     row_count: int | None = None
     schema_fingerprint: str | None = None
     is_learned: bool = False
+    columns: tuple[Column, ...] = ()
+    statistics: tuple[ColumnStatistics, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +168,6 @@ class RunStarted:
         task_id: Celery's id; empty outside Celery. Not unique: retries and redeliveries repeat it.
         parent_run: Uid of the run whose body or caller sent this one; empty if unknown.
         arguments: The call's arguments by name as JSON, secrets redacted.
-        arguments_digest: Of the canonical JSON of the plain arguments.
     """
 
     uid: str
@@ -179,7 +183,6 @@ class RunStarted:
     redelivered: bool = False
     queue: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
-    arguments_digest: Digest | None = None
     code: CodeIdentity | None = None
     environment: Environment | None = None
     host: str = ""

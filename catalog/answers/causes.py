@@ -86,6 +86,7 @@ class Why:
     Attributes:
         is_same: Whether their content is the same; None where that is not known.
         causes: The tree; its leaves are the root causes.
+        columns: Of the two, if they are tables, the columns that differ.
         examined: How many pairs of versions were compared.
         picture: What the graph shows.
     """
@@ -94,6 +95,7 @@ class Why:
     than: Version
     is_same: bool | None
     causes: tuple[Cause, ...]
+    columns: tuple[Change, ...] = ()
     examined: int
     picture: Graph
 
@@ -142,7 +144,7 @@ class Why:
             )
             for depth, one in walked
         ]
-        return Table(_COLUMNS, rows, [one for _, one in walked], self._limits)
+        return Table(_COLUMNS, rows, [one for _, one in walked], "; ".join(self._ending))
 
     def graph(self) -> Graph:
         """Return the picture of what was compared: what differs is marked `changed`."""
@@ -156,6 +158,17 @@ class Why:
         more = ", …" if len(left) > _PHRASES else ""
         told = f"not examined: {len(left)}" + (f" ({where}{more})" if left else "")
         return f"{told}; unrecorded inputs cannot be excluded"
+
+    @property
+    def _shape(self) -> str:
+        """Which columns differ; empty if none do."""
+        rest = len(self.columns) - _PHRASES
+        named = "; ".join(str(one) for one in self.columns[:_PHRASES])
+        return f"other columns: {named}{f'; and {rest} more' if rest > 0 else ''}" if named else ""
+
+    @property
+    def _ending(self) -> list[str]:
+        return [line for line in (self._shape, self._limits) if line]
 
     def _walk(self) -> Iterator[tuple[int, Cause]]:
         """Yield every cause with its depth, as the tree reads; without recursion."""
@@ -178,7 +191,7 @@ class Why:
             lines.append(f"{indent}{cause.kind.upper():<{wide}}  {readable(cause.text)}{note}")
         if len(walked) > _LINES:
             lines.append(f"  … {len(walked) - _LINES} more causes; see table()")
-        return "\n".join([*lines, f"  {self._limits}"])
+        return "\n".join([*lines, *(f"  {readable(line)}" for line in self._ending)])
 
     def __repr__(self) -> str:
         return str(self)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog import lookup, names, runs
 from rootcellar.catalog.answers.asking import check_limit
+from rootcellar.catalog.answers.columns_compared import schema_changes, schemas_of
 from rootcellar.catalog.answers.comparison import compare_runs, compare_versions
 from rootcellar.catalog.answers.dependants import impact
 from rootcellar.catalog.answers.divergence import (
@@ -40,7 +41,7 @@ class Comparing(Ledger):
     def diff(self, a: Subject | Run, b: Subject | Run, /) -> Difference:
         """Return how `b` differs from `a`: two versions, or two runs.
 
-        Of versions, content, size, rows and schema are compared, and then the runs that made them:
+        Of versions, content, size, rows and columns are compared, and then the runs that made them:
         code, arguments, environment and inputs. Runs are named by themselves or by their uids.
 
         Raises:
@@ -56,7 +57,9 @@ class Comparing(Ledger):
             made = made_by(connection, self._owner, uids)
             if isinstance(before, Version) and isinstance(after, Version):
                 pair = made.get(before.run_uid), made.get(after.run_uid)
-                return compare_versions(before, after, pair)
+                schemas = schemas_of(connection, [(before, after)])
+                columns = schema_changes(before, after, schemas)
+                return compare_versions(before, after, pair, columns=columns)
             if isinstance(before, Run) and isinstance(after, Run):
                 return compare_runs(made[before.uid], made[after.uid])
             raise CatalogError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.answers.difference import Change, Difference, How, Topic
-from rootcellar.catalog.answers.plain import is_redacted, plain_arguments
+from rootcellar.catalog.answers.plain import is_partial, plain_arguments
 from rootcellar.catalog.drawing.arrow import canonical_json
 
 if TYPE_CHECKING:
@@ -60,9 +60,17 @@ def has_same_bytes(one: Version, other: Version) -> bool | None:
 
 
 def compare_versions(
-    before: Version, after: Version, made: tuple[Made | None, Made | None]
+    before: Version,
+    after: Version,
+    made: tuple[Made | None, Made | None],
+    *,
+    columns: tuple[Change, ...] = (),
 ) -> Difference:
-    """Return how two versions differ, and how the runs that made them do."""
+    """Return how two versions differ, and how the runs that made them do.
+
+    Args:
+        columns: In which the two differ, if they are tables and both are known.
+    """
     same = has_same_bytes(before, after)
     how = How.UNKNOWN if same is None else How.OTHER_CONTENT
     content = Change(Topic.CONTENT, "", str(before.digest), str(after.digest), how)
@@ -70,7 +78,11 @@ def compare_versions(
         Compared(Topic.CONTENT, () if same else (content,)),
         _plain(Topic.SIZE, before.size_bytes, after.size_bytes),
         *_if_any(Topic.ROWS, before.row_count, after.row_count),
-        *_if_any(Topic.SCHEMA, before.schema_fingerprint, after.schema_fingerprint),
+        *(
+            [Compared(Topic.SCHEMA, columns)]
+            if columns
+            else _if_any(Topic.SCHEMA, before.schema_fingerprint, after.schema_fingerprint)
+        ),
         *compare_made(*made),
     ]
     return _difference(before, after, topics)
@@ -168,17 +180,11 @@ def _code(before: Made, after: Made) -> Compared:
 
 
 def _arguments(before: Made, after: Made) -> Compared:
-    """Compare what is no file: files are inputs. Secrets are known by the digest of all, if any."""
+    """Compare what is no file: files are inputs. What was not recorded whole may always differ."""
     staged = before.staged | after.staged
     old, new = (plain_arguments(made.run.arguments, staged) for made in (before, after))
-    changes = tuple(_tree("", old, new))
-    digests = before.run.arguments_digest, after.run.arguments_digest
-    if None in digests:
-        is_known = not (is_redacted(old) or is_redacted(new))
-        return Compared(Topic.ARGUMENTS, changes, is_known=is_known)
-    if not changes and digests[0] != digests[1]:
-        changes = (Change(Topic.ARGUMENTS, "", None, None, How.HIDDEN),)
-    return Compared(Topic.ARGUMENTS, changes)
+    is_known = not (is_partial(old) or is_partial(new))
+    return Compared(Topic.ARGUMENTS, tuple(_tree("", old, new)), is_known=is_known)
 
 
 def _environment(before: Made, after: Made) -> Compared:

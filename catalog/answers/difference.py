@@ -53,7 +53,6 @@ class How(StrEnum):
     OTHER_CONTENT = "other content"
     OTHER_ORDER = "other order"
     UNKNOWN = "unknown content"  # bytes that were never read whole, or digests of two algorithms
-    HIDDEN = "hidden"  # only the digest says so: a secret, or a value too long to be recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,6 @@ class Change:
     how: How = How.CHANGED
 
     def __str__(self) -> str:
-        if self.how is How.HIDDEN:
-            return "a value that is a secret, or too long to be recorded"
         if self.how is How.OTHER_ORDER:
             return f"{self.what}: the same, in another order"
         told = f"{self.what} " if self.what else ""

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, true
 
 from rootcellar.catalog import lookup
 from rootcellar.catalog import tables as t
-from rootcellar.catalog.answers.plain import is_redacted, plain_arguments
+from rootcellar.catalog.answers.plain import is_partial, plain_arguments
 from rootcellar.catalog.canonical import digest_of
 from rootcellar.catalog.drawing.table import Column, Table
 from rootcellar.catalog.upserts import chunks
@@ -159,7 +159,6 @@ def _alike(
             t.version.c.run_id,
             t.content.c.digest,
             *(t.run.c[name] for name in ("task_id", "environment_id", "arguments")),
-            t.run.c.arguments_digest,
             t.code.c.source_digest,
         )
         .join(t.content, t.content.c.id == t.version.c.content_id)
@@ -191,12 +190,12 @@ def _unequal(made: Sequence[_Production]) -> Iterator[tuple[_Production, _Produc
 def _plain(row: Row[Any], staged: set[str]) -> tuple[Any, ...]:
     """Return what stands for the arguments that are no files.
 
-    Where a secret is among them and no digest tells of it, nothing is known to be equal.
+    Where a secret or something too long is among them, nothing is known to be equal.
     """
     plain = plain_arguments(row.arguments, staged)
-    if row.arguments_digest is None and is_redacted(plain):
+    if is_partial(plain):
         return ("unknown", row.id)
-    return str(digest_of(plain)), row.arguments_digest
+    return (str(digest_of(plain)),)
 
 
 def _reads(connection: Connection, run_ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rootcellar.catalog.answers.causes import Cause, CauseKind, Why
+from rootcellar.catalog.answers.columns_compared import schema_changes, schemas_of
 from rootcellar.catalog.answers.comparison import compare_made, has_same_bytes, match
 from rootcellar.catalog.answers.difference import Change, How, Topic, named_beside
 from rootcellar.catalog.answers.evidence import Examined, OtherInput, draw
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.answers.comparison import Compared
     from rootcellar.catalog.values import Owner, Version
+    from rootcellar.schemas.columns import Column
 
 __all__ = ["reasons"]
 
@@ -36,10 +38,12 @@ class _Search:
 
     Attributes:
         told_by: Under which pair each pair stands in the tree.
+        schemas: Columns by fingerprint, of pairs that differ in them.
     """
 
     found: dict[_PairKey, Examined]
     told_by: dict[_PairKey, _PairKey | None]
+    schemas: Mapping[str, Sequence[Column]] = field(default_factory=dict)
 
 
 def reasons(
@@ -54,6 +58,8 @@ def reasons(
     search = _Search({}, {_key(after, before): None})
     if not is_same:
         _search(connection, owner, search, start=(after, before), max_nodes=max_nodes)
+    others = [(one.before, one.after) for node in search.found.values() for one in node.data]
+    search.schemas = schemas_of(connection, [(before, after), *others])
     trees: dict[_PairKey, tuple[Cause, ...]] = {}
     # What lies behind a pair was found after it.
     for key in reversed(search.found):
@@ -67,6 +73,7 @@ def reasons(
         than=before,
         is_same=is_same,
         causes=causes,
+        columns=schema_changes(before, after, search.schemas),
         examined=len(search.found),
         picture=draw(after, list(search.found.values())),
     )
@@ -164,30 +171,37 @@ def _tree(
         found = search.found.get(below)
         is_first = search.told_by.get(below) == key and below not in told
         told.add(below)
+        columns = schema_changes(other.before, other.after, search.schemas)
         if found is None:
-            yield _data(other, note="not examined")
+            yield _data(other, columns, note="not examined")
         elif not is_first:
-            yield _data(other, note="told elsewhere")
+            yield _data(other, columns, note="told elsewhere")
         else:
-            yield _data(other, causes=trees[below], foreign=found.foreign)
+            yield _data(other, columns, causes=trees[below], foreign=found.foreign)
 
 
 def _data(
-    other: OtherInput, *, causes: tuple[Cause, ...] = (), note: str = "", foreign: str = ""
+    other: OtherInput,
+    columns: tuple[Change, ...],
+    *,
+    causes: tuple[Cause, ...] = (),
+    note: str = "",
+    foreign: str = "",
 ) -> Cause:
     after = other.after
     doubt = "; its bytes are not known" if other.how is How.UNKNOWN else ""
     tail = f"; {foreign}" if foreign else ""
+    shape = f"; other columns: {_listed(columns)}" if columns else ""
     beside = named_beside(other.before, after)
     verb = "may have other content" if doubt else "has other content"
     change = Change(Topic.INPUTS, other.place, str(other.before), str(after), other.how)
     return Cause(
         kind=CauseKind.DATA,
-        text=f"{other.place}: {after}, was {beside}{doubt}{tail}",
+        text=f"{other.place}: {after}, was {beside}{doubt}{shape}{tail}",
         phrase=f"{after.artifact} {verb}" + (f", {foreign}" if foreign else ""),
         version=after,
         than=other.before,
-        changes=(change,),
+        changes=(change, *columns),
         causes=causes,
         note=note,
     )

@@ -27,6 +27,8 @@ from rootcellar.catalog.exchange.facets import (
     RootcellarCodeJobFacet,
     RootcellarStagingRunFacet,
     RootcellarVersionsDatasetFacet,
+    source_location,
+    table_schema,
 )
 from rootcellar.schemas import record
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from rootcellar.catalog.exchange.dataset_names import DatasetName, DatasetNames
     from rootcellar.catalog.exchange.reading import WholeRun
+    from rootcellar.schemas.columns import Column
     from rootcellar.schemas.record import RunEnded, RunStarted, VersionRecord
 
 __all__ = ["Emission", "end_event", "start_event"]
@@ -62,6 +65,7 @@ class Emission:
         version: Of rootcellar.
         templates: URI template by type, as far as declared.
         parents: Task of each run that sent another, by uid.
+        repositories: Where the code of each git commit is published, as far as known.
     """
 
     namespace: str
@@ -69,6 +73,7 @@ class Emission:
     version: str
     templates: Mapping[str, str] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
+    repositories: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def producer(self) -> str:
@@ -125,6 +130,9 @@ def _job(start: RunStarted, how: Emission) -> Job:
             gitDirty=start.code.git_dirty,
             producer=how.producer,
         )
+        commit = start.code.git_commit
+        if repository := how.repositories.get(commit):
+            facets["sourceCodeLocation"] = source_location(commit, repository, how.producer)
     return Job(namespace=how.namespace, name=start.task, facets=facets)
 
 
@@ -301,11 +309,20 @@ def _dataset_facets(
             producer=how.producer,
         ),
     }
+    if columns := _common_columns(versions):
+        facets["schema"] = table_schema(columns, how.producer)
     if len(versions) == 1:
         facets["version"] = dataset_version_dataset.DatasetVersionDatasetFacet(
             datasetVersion=versions[0].ref.version, producer=how.producer
         )
     return facets
+
+
+def _common_columns(versions: Sequence[VersionRecord]) -> tuple[Column, ...]:
+    """Return the columns of a dataset whose versions all have the same, and not too many."""
+    columns = versions[0].columns
+    is_one = all(one.columns == columns for one in versions)
+    return columns if is_one and len(columns) <= _MOST_LISTED else ()
 
 
 def _partitions(

@@ -1,18 +1,29 @@
-"""Facets of our own, for what OpenLineage has no words.
+"""Facets of our own, for what OpenLineage has no words, and those of code and columns.
 
-Their schemas are in docs/reference/openlineage-facets.json.
+The schemas of our own are in docs/reference/openlineage-facets.json.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
 import attr
+from openlineage.client.facet_v2 import schema_dataset, source_code_location_job
 from openlineage.client.generated.base import DatasetFacet, JobFacet, RunFacet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rootcellar.schemas.columns import Column
 
 __all__ = [
     "RootcellarAttemptRunFacet",
     "RootcellarCodeJobFacet",
     "RootcellarStagingRunFacet",
     "RootcellarVersionsDatasetFacet",
+    "source_location",
+    "table_schema",
 ]
 
 _SCHEMA = "urn:rootcellar:openlineage:1-0-0:facets"
@@ -74,3 +85,31 @@ class RootcellarVersionsDatasetFacet(DatasetFacet):
     @staticmethod
     def _get_schema() -> str:
         return f"{_SCHEMA}#/$defs/RootcellarVersionsDatasetFacet"
+
+
+def source_location(
+    commit: str, repository: str, producer: str
+) -> source_code_location_job.SourceCodeLocationJobFacet:
+    """Return where the code of a commit is to be read."""
+    host = urlsplit(repository).hostname or ""
+    inside = {"github.com": "/tree/", "gitlab.com": "/-/tree/"}.get(host)
+    return source_code_location_job.SourceCodeLocationJobFacet(
+        type="git",
+        url=f"{repository}{inside}{commit}" if inside else repository,
+        repoUrl=repository,
+        version=commit,
+        producer=producer,
+    )
+
+
+def table_schema(columns: Sequence[Column], producer: str) -> schema_dataset.SchemaDatasetFacet:
+    """Return the columns of a table, with Arrow's names of their types."""
+    return schema_dataset.SchemaDatasetFacet(
+        fields=[
+            schema_dataset.SchemaDatasetFacetFields(
+                name=one.name, type=one.full_type, ordinal_position=position
+            )
+            for position, one in enumerate(columns, start=1)
+        ],
+        producer=producer,
+    )

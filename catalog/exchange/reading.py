@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import func, select
 
+from rootcellar.catalog import table_facts
 from rootcellar.catalog import tables as t
 from rootcellar.catalog.lookup import versions_by_id
 from rootcellar.catalog.runs import runs_by_id
@@ -33,12 +34,17 @@ __all__ = [
     "orphans_after",
     "run_marks",
     "run_marks_after",
-    "version_record",
+    "version_records",
     "weights",
     "whole_runs",
 ]
 
 _T = TypeVar("_T", InputRecord, OutputRecord)
+_K = TypeVar("_K")
+
+# Whether a version is learned is for the other side to say.
+_NOT_OWN = {"is_learned", "columns", "statistics"}
+_OWN = [one.name for one in fields(VersionRecord) if one.name not in _NOT_OWN]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +123,7 @@ def whole_runs(connection: Connection, owner: Owner, row_ids: Sequence[int]) -> 
     made = _edges(connection, t.run_output, row_ids)
     ids = {row.version_id for rows in (*read.values(), *made.values()) for row in rows} - {None}
     found = versions_by_id(connection, owner, sorted(ids))
-    versions = {row_id: version_record(version) for row_id, version in found.items()}
+    versions = version_records(connection, found)
     for row_id in _adopted(connection, sorted(ids)):
         versions[row_id] = replace(versions[row_id], origin="observed")
     return [
@@ -145,14 +151,25 @@ def orphans_after(
     )
     ids = connection.execute(query).scalars().all()
     found = versions_by_id(connection, owner, ids)
-    return {one: version_record(found[one]) for one in ids}
+    return version_records(connection, {one: found[one] for one in ids})
 
 
-def version_record(version: Version) -> VersionRecord:
-    """Return a version as the record it was made of."""
-    # Whether it is learned is for the other side to say.
-    names = [one.name for one in fields(VersionRecord) if one.name != "is_learned"]
-    return VersionRecord(**{name: getattr(version, name) for name in names})
+def version_records(
+    connection: Connection, versions: Mapping[_K, Version]
+) -> dict[_K, VersionRecord]:
+    """Return versions as the records they were made of."""
+    prints = {one.schema_fingerprint for one in versions.values() if one.schema_fingerprint}
+    schemas = table_facts.schemas(connection, prints) if prints else {}
+    tables = [one.uid for one in versions.values() if one.schema_fingerprint]
+    told = table_facts.statistics(connection, tables) if tables else {}
+    return {
+        name: VersionRecord(
+            **{field: getattr(one, field) for field in _OWN},
+            columns=schemas.get(one.schema_fingerprint or "", ()),
+            statistics=told.get(one.uid, ()),
+        )
+        for name, one in versions.items()
+    }
 
 
 def _adopted(connection: Connection, ids: Sequence[int]) -> Sequence[int]:

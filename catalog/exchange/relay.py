@@ -55,6 +55,10 @@ class Client(Protocol):
         """Send an event; raises whatever its transport raises."""
 
 
+def _unknown(commit: str) -> str:  # noqa: ARG001  # of every commit
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RelayOptions:
     """How runs are told of.
@@ -64,6 +68,7 @@ class RelayOptions:
         names: Of the datasets.
         version: Of rootcellar.
         client: An `OpenLineageClient`; made with its own configuration if left out.
+        repository: Tells of a git commit where its repository is published; empty if unknown.
         holder: Names the relay among others of the catalog; one of the same name takes over from
             it at once.
     """
@@ -72,6 +77,7 @@ class RelayOptions:
     names: DatasetNames
     version: str
     client: Client | None = None
+    repository: Callable[[str], str] = _unknown
     holder: str = ""
 
 
@@ -206,6 +212,7 @@ class Relay:
 
     def _emission(self, runs: Sequence[WholeRun]) -> Any:
         types = sorted({one.ref.type for run in runs for one in run.versions})
+        commits = {run.start.code.git_commit for run in runs if run.start and run.start.code}
         parents = sorted({run.start.parent_run for run in runs if run.start} - {""})
         return self._events.Emission(
             namespace=self._options.namespace,
@@ -213,6 +220,7 @@ class Relay:
             version=self._options.version,
             templates=self._database.read(partial(_templates, types=types)),
             parents=self._database.read(partial(_tasks, uids=parents)),
+            repositories={one: self._options.repository(one) for one in commits if one},
         )
 
 

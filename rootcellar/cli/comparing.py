@@ -30,7 +30,7 @@ __all__ = ["COMMANDS"]
 
 _LINE = re.compile(r"( *)([A-Za-z]*)( +)(.*)")
 _KINDS = {*CauseKind, *Topic}
-_OPEN = ("  (", "  not examined", "  …")
+_OPEN = ("  (", "  not examined", "  other columns", "  …")
 _CAUSE_STYLES = {
     "code": "magenta",
     "arguments": "cyan",
@@ -185,6 +185,7 @@ def _why(answer: Why) -> dict[str, Any]:
             {"depth": depth, **_cause(one)}
             for depth, one in zip(answer.table().column("depth"), answer.table(), strict=True)
         ],
+        "columns": [_change(one) for one in answer.columns],
         "examined": answer.examined,
         "not_examined": [one.version.uid for one in answer.not_examined],
     }

@@ -61,7 +61,6 @@ def run_document(run: Run) -> dict[str, Any]:
         "misses": run.misses,
         "download_seconds": run.download_seconds,
         "arguments": run.arguments,
-        "arguments_digest": str(run.arguments_digest) if run.arguments_digest else None,
         "task_id": run.task_id,
         "root_id": run.root_id,
         "parent_id": run.parent_id,

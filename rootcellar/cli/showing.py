@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rootcellar.catalog.drawing.columns_told import columns_told
 from rootcellar.catalog.values import Run, RunInput, RunOutput, Version
 from rootcellar.cli import wording
 from rootcellar.cli.documents import edge_document, run_document, version_document
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rootcellar.catalog.catalog import Catalog
+    from rootcellar.catalog.drawing.table import Row, Table
 
 __all__ = ["COMMANDS"]
+
+_MOST_COLUMNS = 100
 
 
 @click.command("show")
@@ -45,12 +49,14 @@ def _show_version(catalog: Catalog, version: Version, *, as_json: bool) -> None:
     is_current = head is not None and head.uid == version.uid
     run = version.run
     inputs: list[RunInput] = list(run.inputs) if run is not None else []
+    columns = columns_told(version.schema, version.statistics)
     if as_json:
         document = {
             **version_document(version),
             "is_current": is_current,
             "made_by": None if run is None else run_document(run),
             "inputs": [edge_document(edge) for edge in inputs],
+            "columns": [dict(row) for row in columns],
         }
         print_json({"version": document})
         return
@@ -78,6 +84,26 @@ def _show_version(catalog: Catalog, version: Version, *, as_json: bool) -> None:
         ]
     )
     _show_edges(terminal, "inputs", inputs)
+    _show_columns(terminal, columns)
+
+
+def _show_columns(terminal: Terminal, columns: Table[Row]) -> None:
+    rows = [
+        ["" if value is None else wording.spelled(value) for value in row]
+        for row in columns.rows[:_MOST_COLUMNS]
+    ]
+    if not rows:
+        return
+    titles = (
+        Column("column", least=10),
+        Column("type", least=10),
+        Column("nulls", rank=2, right=True),
+        Column("min", least=10, rank=1),
+        Column("max", least=10, rank=1),
+    )
+    more = len(columns) - len(rows)
+    click.echo()
+    terminal.table(titles, rows, note=f"… {wording.count(more, 'more column')}" if more else "")
 
 
 def _extent(version: Version) -> str:

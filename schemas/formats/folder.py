@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, get_args, get_origin
 
+from rootcellar.schemas.columns import merged_statistics
 from rootcellar.schemas.errors import ContentError, DeclarationError
 from rootcellar.schemas.formats.content import copy_file, not_loadable, not_savable
 from rootcellar.schemas.formats.file import File
@@ -18,8 +19,8 @@ from rootcellar.schemas.manifest import check_member_path
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rootcellar.schemas.columns import Column, ColumnStatistics
     from rootcellar.schemas.digest import Digest
-    from rootcellar.schemas.formats.format import Column
     from rootcellar.schemas.ref import Kind
 
 __all__ = ["Folder", "Members"]
@@ -257,6 +258,7 @@ class Members:
         self._folder = folder
         self.files = self._size_bytes = self._rows = self._with_rows = 0
         self._schemas: set[tuple[Digest | None, tuple[Column, ...]]] = set()
+        self._statistics: tuple[ColumnStatistics, ...] = ()
 
     def add(self, name: str, path: Path) -> None:
         """Check and count a file; `path` need not stay.
@@ -268,12 +270,20 @@ class Members:
 
     def count(self, one: Description) -> None:
         """Count a file that was described."""
+        self._add_statistics(one)
         self.files += 1
         self._size_bytes += one.size_bytes
         if one.row_count is not None:
             self._rows += one.row_count
             self._with_rows += 1
         self._schemas.add((one.schema_fingerprint, one.columns))
+
+    def _add_statistics(self, one: Description) -> None:
+        if not self.files:
+            self._statistics = one.statistics
+        elif self._statistics:
+            parts = ((self._rows, self._statistics), (one.row_count, one.statistics))
+            self._statistics = merged_statistics(one.columns, parts)
 
     def checked(self) -> Description:
         """Return the description of all that were added.
@@ -293,6 +303,7 @@ class Members:
             schema_fingerprint=alike[0],
             members=self.files,
             columns=alike[1],
+            statistics=self._statistics if alike[1] else (),
         )
 
 

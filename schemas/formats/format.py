@@ -5,29 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from rootcellar.schemas.columns import Column
 from rootcellar.schemas.errors import ContentError, DeclarationError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rootcellar.schemas.columns import ColumnStatistics
     from rootcellar.schemas.digest import Digest
     from rootcellar.schemas.ref import Kind
 
 __all__ = ["Column", "Description", "Format", "located", "require_format"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table.
-
-    Attributes:
-        type: Arrow's name of the type. Variants of storage (large, view, dictionary) have the
-            name of the plain type.
-    """
-
-    name: str
-    type: str
-    nullable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +29,7 @@ class Description:
             JSON, of the declared model. None where the format has no schema.
         members: Number of files of a folder; None for a file.
         columns: Empty where the format has none.
+        statistics: Of columns, as far as the files tell them without being read.
     """
 
     size_bytes: int
@@ -48,6 +37,7 @@ class Description:
     schema_fingerprint: Digest | None = None
     members: int | None = None
     columns: tuple[Column, ...] = ()
+    statistics: tuple[ColumnStatistics, ...] = ()
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rootcellar.schemas.errors import ContentError
 from rootcellar.schemas.formats.arrow_schema import check_columns, columns_of, fingerprint
 from rootcellar.schemas.formats.content import require_content, shortened
+from rootcellar.schemas.formats.footer import footer_statistics
 from rootcellar.schemas.formats.foreign import is_foreign_type
 from rootcellar.schemas.formats.format import Description
 from rootcellar.schemas.formats.table_format import TableFormat
@@ -71,7 +72,7 @@ class Parquet(TableFormat):
             self._check_file(file, path)
 
     def describe(self, path: Path) -> Description:
-        """Return rows, size and columns as the footer has them; nothing else is read.
+        """Return rows, size, columns and their bounds as the footer has them; nothing else is read.
 
         Raises:
             ContentError: Empty, cut off or not Parquet.
@@ -83,6 +84,7 @@ class Parquet(TableFormat):
                 row_count=file.metadata.num_rows,
                 schema_fingerprint=fingerprint(schema),
                 columns=columns_of(schema),
+                statistics=footer_statistics(file),
             )
 
     def dataset_format(self) -> ds.ParquetFileFormat:

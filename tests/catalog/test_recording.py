@@ -34,7 +34,6 @@ def test_a_run_is_read_back_as_it_was_recorded(catalog, records):
     start = records.started(
         task_id="c1", root_id="r", parent_id="p", group_id="g", parent_run="u", retries=2,
         redelivered=True, queue="big", arguments={"tilt": 30}, host="node-1", pid=7,
-        arguments_digest=records.CODE.source_digest,
     )  # fmt: skip
     end = records.ended(
         start.uid,

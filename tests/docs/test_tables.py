@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import rootcellar
+from rootcellar.catalog.schema_tables import metadata
 from rootcellar.causes import Cause
 from rootcellar.retry import DEFAULT_RULES, NEVER
 from rootcellar.schemas import errors
@@ -60,3 +61,15 @@ def test_every_public_name_is_in_the_reference():
     names = set(rootcellar.__all__) - {"__version__", "RootcellarError"}
 
     assert set() == names - found
+
+
+def test_every_table_of_the_catalog_is_described():
+    """The page of tables has each table, with each of its columns in order."""
+    page = (DOCS / "reference" / "tables.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## (\w+)$", page, flags=re.MULTILINE)[1:]
+    described = {
+        name: re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+        for name, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+    assert {table.name: [*table.columns.keys()] for table in metadata.sorted_tables} == described

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from test_starts import CODE, ENVIRONMENT, a_start
 
 from rootcellar.run_text import NewerRecord, WaitingRun, read_run, run_text
+from rootcellar.schemas.columns import Column, ColumnStatistics
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CatalogUnavailable
 from rootcellar.schemas.record import (
@@ -63,6 +64,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
+bounds = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
 versions = st.builds(
     a_version,
     key=st.dictionaries(texts, st.integers() | texts | st.floats(allow_nan=False), max_size=2),
@@ -71,6 +73,17 @@ versions = st.builds(
     row_count=st.none() | st.integers(0, 2**70),
     schema_fingerprint=st.none() | texts,
     is_learned=st.booleans(),
+    columns=st.lists(st.builds(Column, texts, texts, st.booleans()), max_size=2).map(tuple),
+    statistics=st.lists(
+        st.builds(
+            ColumnStatistics,
+            name=texts,
+            null_count=st.none() | st.integers(0),
+            minimum=bounds,
+            maximum=bounds,
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 inputs = st.builds(
     InputRecord, argument=texts, ordinal=st.integers(0, 9), version=st.none() | versions,

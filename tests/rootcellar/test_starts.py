@@ -322,16 +322,14 @@ json_values = st.recursive(
     texts,
     st.sampled_from([None, CODE, replace(CODE, git_dirty=None)]),
     st.sampled_from([None, ENVIRONMENT]),
-    st.sampled_from([None, Digest.of(b"x")]),
 )
-def test_a_note_keeps_the_whole_record(arguments, queue, code, environment, digest):
+def test_a_note_keeps_the_whole_record(arguments, queue, code, environment):
     """What is read of a note is what was written."""
     start = a_start(
         arguments=arguments,
         queue=queue,
         code=code,
         environment=environment,
-        arguments_digest=digest,
     )
     head = json.dumps(environment and asdict(environment)).encode()
 

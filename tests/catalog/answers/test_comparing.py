@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rootcellar.arguments import recordable
 from rootcellar.catalog.answers.difference import How, Topic
+from rootcellar.catalog.answers.plain import is_partial
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CatalogError, NotInCatalog
 
@@ -110,32 +112,32 @@ def test_values_of_other_types_differ(lab_file, before, after):
     assert 1 == len(runs(lab_file, {"a": before}, {"a": after}).changes)
 
 
-def test_a_secret_that_differs_is_seen_by_its_digest(lab_file):
-    """What is not recorded itself is told as that."""
-    lab = lab_file
-    uids = [
-        lab.run(
-            "fit",
-            [],
-            [],
-            arguments={"token": "***"},
-            arguments_digest=Digest.of(secret),
-        )
-        for secret in (b"one", b"two")
-    ]
-
-    changes = lab.catalog.diff(*uids).changes
-
-    assert [How.HIDDEN] == [one.how for one in changes]
-    assert "a value that is a secret, or too long to be recorded" == str(changes[0])
-
-
-def test_a_secret_without_a_digest_is_not_called_equal(lab_file):
-    """Of what was redacted only the place is known."""
-    difference = runs(lab_file, {"login": {"token": "***"}}, {"login": {"token": "***"}})
+@pytest.mark.parametrize(
+    "value",
+    ["***", "x" * 10 + "… 2500 characters", [1, 2, "… 3000 in all"], {"deep": [{"token": "***"}]}],
+)
+def test_what_was_not_recorded_whole_is_not_called_equal(lab_file, value):
+    """Of a secret only the place is known, and of what was cut only the beginning."""
+    difference = runs(lab_file, {"login": value}, {"login": value})
 
     assert () == difference.changes
     assert Topic.ARGUMENTS in difference.unknown
+
+
+def test_what_differs_beside_a_secret_is_told(lab_file):
+    """The rest of the arguments is compared as ever."""
+    difference = runs(lab_file, {"token": "***", "n": 1}, {"token": "***", "n": 2})
+
+    assert ["n"] == [change.what for change in difference.changes]
+    assert Topic.ARGUMENTS not in difference.equal
+
+
+def test_arguments_are_cut_as_comparing_expects():
+    """What the front desk cuts is what comparing takes for cut."""
+    cut = [recordable("x" * 3_000), recordable(list(range(2_000))), recordable("x", name="token")]
+
+    assert [True] * 3 == [is_partial(one) for one in cut]
+    assert not is_partial(recordable({"text": "3 in all", "list": [1, 2]}))
 
 
 def test_a_run_known_only_by_its_end_has_no_other_task(lab_file):

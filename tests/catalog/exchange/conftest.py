@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from openlineage.client.serde import Serde
 
 from rootcellar.catalog.exchange.dataset_names import DatasetNames
 from rootcellar.catalog.exchange.relay import RelayOptions
+from rootcellar.schemas.columns import Column, ColumnStatistics
+from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.record import ErrorRecord, PhaseSeconds, RunState
 
+COMMIT = "c0ffee" * 6 + "c0de"
+COLUMNS = (Column("hour", "int32", nullable=False), Column("mw", "double"))
 STORES = {"raw": "s3://grid/raw", "derived": "/srv/derived"}
 
 
@@ -63,7 +68,12 @@ def told(catalog, consumer):
 
 
 def _options(consumer, **fields):
-    fields = {"names": DatasetNames(stores=STORES), "version": "1.2.3", **fields}
+    fields = {
+        "names": DatasetNames(stores=STORES),
+        "version": "1.2.3",
+        "repository": {COMMIT: "https://github.com/grid/plant"}.get,
+        **fields,
+    }
     return RelayOptions(namespace="celery://grid", client=consumer, **fields)
 
 
@@ -88,13 +98,17 @@ def _everything(catalog, records):
         "rows",
         row_count=3,
         media_type="application/vnd.apache.parquet",
+        schema_fingerprint=Digest.of(b"columns"),
+        columns=COLUMNS,
+        statistics=(ColumnStatistics(name="hour", null_count=0, minimum=0, maximum=2),),
     )
+    code = replace(records.CODE, git_commit=COMMIT)
     parent = records.record(catalog, [], [], task="plan")
     uids = {}
     for state in RunState:
         start = records.started(
             task_id="c1", parent_run=parent, arguments={"tilt": 30, "name": "ü"}, retries=1,
-            environment=environment,
+            environment=environment, code=code,
         )  # fmt: skip
         error = ErrorRecord(phase="body", error="ValueError", message="no", traceback="tb")
         if state is RunState.RUNNING:

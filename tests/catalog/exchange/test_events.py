@@ -12,6 +12,9 @@ from openlineage.client.serde import Serde
 from openlineage.client.transport.noop import NoopConfig, NoopTransport
 from referencing import Registry, Resource
 
+from rootcellar.catalog.exchange.facets import source_location
+from rootcellar.schemas.columns import Column
+from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.record import RunState
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +63,8 @@ def test_every_event_is_valid(consumer, told, registry, drain, everything):
     assert {
         "dataSource", "errorMessage", "executionParameters", "inputStatistics", "jobType",
         "outputStatistics", "parent", "processing_engine", "rootcellar_attempt", "rootcellar_code",
-        "rootcellar_staging", "rootcellar_versions", "storage", "subset", "symlinks", "version",
+        "rootcellar_staging", "rootcellar_versions", "schema", "sourceCodeLocation", "storage",
+        "subset", "symlinks", "version",
     } == kinds  # fmt: skip
 
 
@@ -166,3 +170,63 @@ def test_a_real_client_takes_the_events(catalog, registry, options, drain, every
     drain(one)
 
     assert "tags" in set().union(*(check_event(registry, event) for event in sent))
+
+
+def test_a_job_says_where_its_code_is(consumer, told, drain, everything):
+    """Repository, commit and the page of that commit; nothing where the repository is unknown."""
+    uids = everything()
+    drain(told)
+    jobs = {one["run"]["runId"]: one["job"]["facets"] for one in consumer.events}
+    (parent,) = jobs.keys() - set(uids.values())
+    place = jobs[uids[RunState.SUCCEEDED]]["sourceCodeLocation"]
+    commit = "c0ffee" * 6 + "c0de"
+
+    assert (
+        "git", commit, "https://github.com/grid/plant",
+        f"https://github.com/grid/plant/tree/{commit}",
+    ) == tuple(place[name] for name in ("type", "version", "repoUrl", "url"))  # fmt: skip
+    assert "sourceCodeLocation" not in jobs[parent]
+
+
+@pytest.mark.parametrize(
+    ("repository", "page"),
+    [
+        ("https://gitlab.com/grid/plant", "https://gitlab.com/grid/plant/-/tree/abc"),
+        ("https://git.grid.example/plant", "https://git.grid.example/plant"),
+    ],
+)
+def test_the_page_of_a_commit_is_where_its_host_has_it(repository, page):
+    """Of hosts that are not known, the repository is named."""
+    assert page == source_location("abc", repository, "urn:x").url
+
+
+def test_a_table_comes_with_its_columns(consumer, told, drain, everything):
+    """Names, types with nullability, and positions from 1; not of datasets that are no tables."""
+    uids = everything()
+    drain(told)
+    event = next(
+        one for one in consumer.events
+        if one["eventType"] == "COMPLETE" and one["run"]["runId"] == uids[RunState.SUCCEEDED]
+    )  # fmt: skip
+    (read,), (made,) = event["inputs"], event["outputs"]
+
+    assert [("hour", "int32 not null", 1), ("mw", "double", 2)] == [
+        (one["name"], one["type"], one["ordinal_position"])
+        for one in made["facets"]["schema"]["fields"]
+    ]
+    assert "schema" not in read["facets"]
+
+
+def test_members_with_other_columns_have_no_common_schema(catalog, records, consumer, told, drain):
+    """What is not true of all versions is not said of the dataset."""
+    tables = [
+        records.version(
+            "w", {"n": n}, f"{n}", schema_fingerprint=Digest.of(kind.encode()),
+            columns=(Column("a", kind),),
+        )
+        for n, kind in enumerate(("int64", "double"))
+    ]  # fmt: skip
+    records.record(catalog, [], tables)
+    drain(told)
+
+    assert "schema" not in consumer.events[-1]["outputs"][0]["facets"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rootcellar.catalog.catalog import Catalog
 from rootcellar.catalog.exchange import merging
+from rootcellar.schemas.columns import Column, ColumnStatistics
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
 from rootcellar.schemas.record import (
@@ -41,6 +42,9 @@ def fill(catalog, records, name="pv", runs=3):
             f"{name} {number}",
             recorded_at=records.START + timedelta(minutes=number),
             row_count=number,
+            schema_fingerprint=Digest.of(str(number % 2).encode()),
+            columns=(Column("n", ("int64", "double")[number % 2]),),
+            statistics=(ColumnStatistics(name="n", null_count=number, minimum="a\0"),),
         )
         phases = PhaseSeconds(stage_in=1.5, body=2.25, stage_out=0.5)
         records.record(catalog, [last], [made], phases=phases)
@@ -57,7 +61,10 @@ def fill(catalog, records, name="pv", runs=3):
 def answers(catalog):
     """All that can be asked of a catalog's runs and versions, but for numbers by arrival."""
     versions = {
-        one.uid: (one.ref, one.origin, one.run_uid, one.is_present, one.recorded_at, one.row_count)
+        one.uid: (
+            (one.ref, one.origin, one.run_uid, one.is_present, one.recorded_at, one.row_count),
+            (one.schema_fingerprint, [*one.schema], [*one.statistics]),
+        )
         for one in catalog.versions()
     }
     runs = {
@@ -373,3 +380,27 @@ def test_merging_in_either_order_gives_the_same_answers(
         one.dispose()
 
     assert found[0] == found[1]
+
+
+def test_a_table_arrives_with_its_columns(laptop, catalog, records):
+    """Once per schema, with the bounds of each version."""
+    fill(laptop, records)
+    laptop.push(catalog)
+    tables = [one for one in catalog.versions("pv") if one.schema_fingerprint]
+
+    assert {("int64",), ("double",)} == {one.schema.column("type") for one in tables}
+    assert [2, 1, 0] == [one.statistics[0].null_count for one in tables]
+
+
+def test_bounds_arrive_where_the_schema_is_not_kept(laptop, catalog, records):
+    """Of a monstrous schema the fingerprint arrives, and what is known of its values."""
+    made = records.version(
+        "pv", {"n": 1}, schema_fingerprint=Digest.of(b"wide"),
+        columns=tuple(Column("x" * 10_000 + str(n), "int8") for n in range(101)),
+        statistics=(ColumnStatistics(name="n", minimum=1, maximum=2),),
+    )  # fmt: skip
+    records.record(laptop, [], [made])
+    laptop.push(catalog)
+    one = catalog.find(made.ref.version)
+
+    assert ([], list(made.statistics)) == (list(one.schema), list(one.statistics))

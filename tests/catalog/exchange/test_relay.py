@@ -188,7 +188,7 @@ def test_a_number_that_was_passed_over_is_told_of_when_it_appears(
             slow.exec_driver_sql(
                 "INSERT INTO run SELECT nextval('run_id_seq') AS id, %(uid)s AS uid, kind, task_id,"
                 " celery_task_id, root_id, parent_id, group_id, parent_run, retries, redelivered,"
-                " queue, state, arguments, arguments_digest, code_id, environment_id, host, pid,"
+                " queue, state, arguments, code_id, environment_id, host, pid,"
                 " started_at, ended_at, stage_in_ms, body_ms, stage_out_ms, downloaded_bytes,"
                 " uploaded_bytes, reuse_key, reused_run, hits, misses, download_ms"
                 " FROM run WHERE uid = %(of)s",

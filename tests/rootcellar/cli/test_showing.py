@@ -3,6 +3,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rootcellar.runtime import forget_runtime
@@ -154,3 +156,37 @@ def test_a_word_that_names_nothing_is_told_what_it_may_be(refuse, filled: Path) 
     assert "no such alias, and no uid that ends so" in error["problem"]
     assert "Known are" in error["remedy"]
     assert "alias" in error["remedy"]
+
+
+@pytest.fixture
+def table(project: Path, call) -> Path:
+    """A project with a table that was pushed."""
+    module = project / "cellar_tables.py"
+    module.write_text(
+        "from rootcellar import Artifact, Parquet, Registry\n"
+        'registry = Registry("tables")\n'
+        "@registry.register\n"
+        'class Wind(Artifact, uri="raw://wind/{station}.parquet", format=Parquet()):\n'
+        "    station: int\n"
+    )
+    columns = {"hour": [1, None], "wind": [0.5, 12.25], "site": ["north", "south"]}
+    pq.write_table(pa.table(columns), project / "wind.parquet")
+    (project / "rootcellar.toml").write_text('registry = "cellar_tables:registry"\n')
+    pushed = call("push", "wind", "station=3", "wind.parquet")
+    assert pushed.exit_code == 0, pushed.stderr
+    return project
+
+
+def test_a_table_is_shown_with_its_columns(ask, call, table: Path) -> None:
+    """Each column with its type, its nulls, its least and its greatest value."""
+    (hour, *_) = ask("show", "raw://wind/3.parquet")["version"]["columns"]
+
+    shown = call("show", "raw://wind/3.parquet", COLUMNS="80").stdout
+
+    assert {"column": "hour", "type": "int64", "nulls": 1, "min": 1, "max": 1} == hour
+    assert [
+        "column  type    nulls  min    max",
+        "hour    int64       1  1      1",
+        "wind    double      0  0.5    12.25",
+        "site    string      0  north  south",
+    ] == shown.splitlines()[-4:]
