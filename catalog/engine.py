@@ -11,18 +11,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sqlalchemy import create_engine, event, exc
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import create_engine, event
 
-from rootcellar.catalog.canonical import canonical_text, clean_text
+from rootcellar.catalog.canonical import canonical_text
 from rootcellar.catalog.held import Held
+from rootcellar.catalog.refused import as_sqlalchemys, in_our_words
 from rootcellar.catalog.url import database_url
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
 from rootcellar.schemas.mounts import network_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine
 
@@ -41,6 +41,7 @@ _WRITERS_CACHE = "cache_size=-8000"
 _PRAGMAS = "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-64000", "wal_autocheckpoint=4000"
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _BEGIN = "rootcellar_begin"
+_COPY = ".backup"
 _POSTGRES_DEFAULTS = {
     "connect_timeout": _CONNECT_SECONDS,
     "application_name": "rootcellar",
@@ -49,14 +50,6 @@ _POSTGRES_DEFAULTS = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-}
-
-_PRIMARY = 0xFF  # the part of SQLite's error codes that is documented for all of a kind
-_WRITABLE = "Let this user write the file and its folder: readers need that too"
-_LASTING = {
-    sqlite3.SQLITE_ERROR: "Run `rootcellar doctor`",
-    sqlite3.SQLITE_READONLY: _WRITABLE,
-    sqlite3.SQLITE_PERM: _WRITABLE,
 }
 
 # Engines and connections made before a fork belong to the parent: closing an inherited SQLite
@@ -107,6 +100,21 @@ class Database:
     def path(self) -> Path:
         """The SQLite file."""
         return self._file_path
+
+    def copy_of(self, state: str) -> Path:
+        """Return where a copy of the SQLite file in some state belongs: beside it."""
+        return self.path.with_name(f"{self.path.name}.{state}{_COPY}")
+
+    def copies(self) -> list[str]:
+        """Return the names of the copies beside the SQLite file, the oldest first."""
+        if not self.is_sqlite:
+            return []
+        start = f"{self.path.name}."
+        try:
+            found = [one.name for one in self.path.parent.iterdir()]
+        except OSError:
+            return []
+        return sorted(one for one in found if one.startswith(start) and one.endswith(_COPY))
 
     @property
     def engine(self) -> Engine:
@@ -187,7 +195,7 @@ class Database:
                 _close(held)
                 if not (is_kept and was_cut):
                     with self._translated():
-                        raise _as_sqlalchemys(error) from error
+                        raise as_sqlalchemys(error) from error
             except BaseException:
                 _close(held)
                 raise
@@ -287,30 +295,8 @@ class Database:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (OperationalError, InterfaceError) as error:
-            lasting = _lasting(error)
-            if lasting:
-                raise CatalogError(
-                    f"the catalog {self.shown_url} refused: {_reason(error)}", remedy=lasting
-                ) from error
-            raise CatalogUnavailable(
-                f"the catalog {self.shown_url} is unavailable: {_reason(error)}",
-                remedy="Check that the database runs and can be reached, then try again",
-            ) from error
-        except PoolTimeout as error:
-            raise CatalogUnavailable(
-                f"no free connection to the catalog {self.shown_url}",
-                remedy="Try again, or use fewer threads",
-            ) from error
-        except DBAPIError as error:
-            raise CatalogError(
-                f"the catalog {self.shown_url} refused: {_reason(error)}",
-                remedy="Run `rootcellar doctor`",
-            ) from error
+    def _translated(self) -> AbstractContextManager[None]:
+        return in_our_words(self.shown_url, self.copies)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -343,17 +329,6 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-def _lasting(error: DBAPIError) -> str:
-    """Return the remedy for what another try cannot mend, or empty.
-
-    SQLite's driver calls nearly everything an operational error.
-    """
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is None:
-        return ""
-    return _LASTING.get(code & _PRIMARY, "")
-
-
 def _unless_victim(once: Callable[[], _T]) -> _T:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -381,20 +356,6 @@ def _close(held: Held | None) -> None:
         held.close()
 
 
-def _as_sqlalchemys(error: BaseException) -> DBAPIError:
-    """Return SQLAlchemy's name for a driver's error, as its own execution would raise."""
-    for kind in type(error).__mro__:
-        wrapper = getattr(exc, kind.__name__, None)
-        if isinstance(wrapper, type) and issubclass(wrapper, DBAPIError):
-            return wrapper(None, None, error)
-    return DBAPIError(None, None, error)
-
-
 def _is_victim(error: BaseException | None) -> bool:
     original: Any = getattr(error, "orig", None)
     return getattr(original, "sqlstate", None) in {_SERIALIZATION_FAILURE, _DEADLOCK}
-
-
-def _reason(error: DBAPIError) -> str:
-    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-    return clean_text(lines[0]).rstrip(".")

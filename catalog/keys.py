@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, false, or_, select
 
 from rootcellar.catalog.canonical import clean_text, digest_of
 from rootcellar.catalog.tables import artifact, artifact_key
+from rootcellar.catalog.times import in_utc
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -119,7 +120,11 @@ def _typed(value: Any) -> dict[str, Any]:
 
 
 def moment_text(value: date) -> str:
-    """Return a date or time as keys hold it, whatever zone it was asked in."""
+    """Return a date or time as keys hold it, whatever zone it was asked in.
+
+    Raises:
+        CatalogError: It lies beyond the calendar in UTC: no key holds it.
+    """
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return in_utc(value).isoformat().replace("+00:00", "Z")
     return value.isoformat()

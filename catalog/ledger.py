@@ -40,7 +40,7 @@ class Ledger(ABC):
         self._database = Database(url)
         known: dict[str, int] = {}
         self._recorder = Recorder(self._database, known)
-        self._refs = Refs(self._database, self._ref, ids=known)
+        self._refs = Refs(self._database, self._ref, see=self._recorder.enter_versions, ids=known)
         self._guard = threading.Lock()
         self._is_ready = False
 
@@ -125,7 +125,11 @@ class Ledger(ABC):
         )
 
     def ref_at(self, uri: str, pin: Pin) -> Ref | None:
-        """Return the ref of what `version_at` returns, at a fraction of its cost."""
+        """Return the ref of what `version_at` returns, at a fraction of its cost.
+
+        For who has just seen the object in that state: if something else should stand there by what
+        is recorded, it is entered that the store went back, as a new version.
+        """
         self._prepare()
         return self._refs.at(uri, pin)
 

@@ -188,7 +188,7 @@ def _upgrade(database: Database, connection: Connection) -> None:
 def _copy(database: Database, revision: str) -> None:
     # Through the backup API: the file alone lacks what still stands in its journal.
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    target = database.path.with_name(f"{database.path.name}.{revision}-{stamp}.backup")
+    target = database.copy_of(f"{revision}-{stamp}")
     with (
         closing(sqlite3.connect(database.path)) as source,
         closing(sqlite3.connect(target)) as copy,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from rootcellar.schemas.errors import CatalogError
 
-__all__ = ["Moment", "is_time", "moment_of", "span_of"]
+__all__ = ["Moment", "in_utc", "is_time", "moment_of", "span_of"]
 
 Moment = datetime | date | timedelta | str
 """An aware time, a day, ISO text, or a span before now, also as a text such as `7d`.
@@ -59,13 +59,27 @@ def moment_of(when: Moment) -> datetime:
                 remedy="Give it one, as in when.astimezone(), or pass a timedelta",
             )
         case datetime():
-            return _in_utc(when)
+            return in_utc(when)
         case date():
             return datetime.combine(when, time(), UTC)
         case _:
             raise CatalogError(
                 f"{when!r:.80} is no time", remedy="Pass a time, a day, ISO text or a span"
             )
+
+
+def in_utc(when: datetime) -> datetime:
+    """Return an aware time in UTC.
+
+    Raises:
+        CatalogError: It is before the year 1 there, or after 9999.
+    """
+    try:
+        return when.astimezone(UTC)
+    except OverflowError as error:
+        raise CatalogError(
+            f"the time {when.isoformat()} is beyond the calendar", remedy="Choose one within it"
+        ) from error
 
 
 def _ago(span: timedelta) -> datetime:
@@ -80,16 +94,7 @@ def _read(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise CatalogError(f"{text[:80]!r} is no time", remedy=_REMEDY) from error
-    return _in_utc(found if found.tzinfo else found.replace(tzinfo=UTC))
-
-
-def _in_utc(when: datetime) -> datetime:
-    try:
-        return when.astimezone(UTC)
-    except OverflowError as error:
-        raise CatalogError(
-            f"the time {when.isoformat()} is beyond the calendar", remedy="Choose one within it"
-        ) from error
+    return in_utc(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 
 def _too_long(text: str) -> CatalogError:

@@ -6,8 +6,7 @@ within a table in the order of their natural keys, so that none waits for anothe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
 
@@ -20,6 +19,7 @@ from rootcellar.catalog.artifacts import (
 from rootcellar.catalog.canonical import clean_text, short_digest, whole
 from rootcellar.catalog.heads import lock_heads, move_heads
 from rootcellar.catalog.schema_tables import column_statistics
+from rootcellar.catalog.sighted import Entry, Sighting, originals, seen_before
 from rootcellar.catalog.table_facts import statistics_row
 from rootcellar.catalog.tables import LocationState, location, run, version
 from rootcellar.catalog.upserts import chunks, insert_missing, insert_new
@@ -78,22 +78,6 @@ _LEARN = (
 _KNOWN = select(version.c.uid, version.c.id).where(
     version.c.uid.in_(bindparam("uids", expanding=True))
 )
-_SEEN = (
-    select(
-        version.c.artifact_id,
-        version.c.content_id,
-        location.c.uri_digest,
-        location.c.pin_etag,
-        location.c.pin_version,
-        version.c.id,
-    )
-    .join(location, location.c.version_id == version.c.id)
-    .where(
-        location.c.uri_digest.in_(bindparam("places", expanding=True)),
-        version.c.content_id.in_(bindparam("contents", expanding=True)),
-    )
-    .order_by(version.c.id)
-)
 _PRESENT = (
     select(location.c.uri_digest, location.c.version_id)
     .join(version, version.c.id == location.c.version_id)
@@ -110,42 +94,14 @@ _SUPERSEDE = (
 )
 
 
-class _Sighting(NamedTuple):
-    """Which bytes of which artifact stood where in which state.
-
-    Two sightings of foreign bytes that agree in all of it are one version.
-    """
-
-    artifact_id: int
-    content_id: int
-    uri_digest: bytes
-    etag: str
-    version_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A record on its way into the tables."""
-
-    record: VersionRecord
-    sighting: _Sighting
-
-    @property
-    def uid(self) -> str:
-        return self.record.ref.version
-
-    @property
-    def is_foreign(self) -> bool:
-        return self.record.origin == "observed"
-
-
 def ensure_versions(
     connection: Executes, records: Iterable[VersionRecord], types: Mapping[str, int]
 ) -> dict[str, int]:
     """Return version ids by the uids in `records`, after inserting those not known yet.
 
     A sighting of foreign bytes that are known already, in the same artifact, place, state and with
-    the same digest, gets the id of the known version: its own uid is not entered.
+    the same digest, gets the id of the known version: its own uid is not entered, unless something
+    else stood there in the meantime.
 
     Args:
         types: Ids of all types the records name.
@@ -159,11 +115,13 @@ def ensure_versions(
     heads = lock_heads(connection, {entry.sighting.artifact_id for entry in entries})
     # While this waited for the heads, another run may have recorded the same versions.
     known |= _known(connection, [entry.uid for entry in entries])
-    known |= _seen_before(connection, [one for one in entries if one.is_foreign])
-    fresh = [entry for entry in entries if entry.uid not in known]
-    originals = _originals(fresh)
-    ids = _insert(connection, [one for one in fresh if originals[one.uid] == one.uid], heads)
-    return known | {uid: ids[original] for uid, original in originals.items()}
+    entries = [entry for entry in entries if entry.uid not in known]
+    seen = seen_before(connection, entries)
+    fresh = [entry for entry in entries if entry.uid not in seen.ids]
+    entered = originals(fresh)
+    new = [one for one in fresh if entered[one.uid] == one.uid]
+    ids = _insert(connection, new, heads, seen.again)
+    return known | seen.ids | {uid: ids[original] for uid, original in entered.items()}
 
 
 def claim(connection: Executes, run_id: int, made: Sequence[VersionRecord]) -> None:
@@ -235,14 +193,14 @@ def _known(connection: Executes, uids: Iterable[str]) -> dict[str, int]:
 
 def _entries(
     connection: Executes, records: Sequence[VersionRecord], types: Mapping[str, int]
-) -> list[_Entry]:
+) -> list[Entry]:
     """Return the records with the rows they hang on, in the order they were made."""
     contents = ensure_contents(connection, records)
     artifacts = ensure_artifacts(connection, records, types)
     return [
-        _Entry(
+        Entry(
             record,
-            _Sighting(
+            Sighting(
                 artifacts[ArtifactName.of(record, types)],
                 contents[ContentName.of(record)],
                 short_digest(record.ref.uri),
@@ -254,32 +212,16 @@ def _entries(
     ]
 
 
-def _seen_before(connection: Executes, entries: Sequence[_Entry]) -> dict[str, int]:
-    """Return the ids of the versions that sightings repeat, by the sightings' uids."""
-    known: dict[_Sighting, int] = {}
-    for some in chunks(entries):
-        wanted = {
-            "places": sorted({entry.sighting.uri_digest for entry in some}),
-            "contents": sorted({entry.sighting.content_id for entry in some}),
-        }
-        for artifact_id, content_id, place, *state, row_id in connection.execute(_SEEN, wanted):
-            known[_Sighting(artifact_id, content_id, bytes(place), *state)] = row_id
-    return {entry.uid: known[entry.sighting] for entry in entries if entry.sighting in known}
-
-
-def _originals(entries: Sequence[_Entry]) -> dict[str, str]:
-    """Return for each uid the one to enter: its own, or that of the sighting it repeats."""
-    first: dict[_Sighting, str] = {}
-    return {
-        entry.uid: first.setdefault(entry.sighting, entry.uid) if entry.is_foreign else entry.uid
-        for entry in entries
-    }
-
-
 def _insert(
-    connection: Executes, entries: Sequence[_Entry], heads: Mapping[int, Head]
+    connection: Executes,
+    entries: Sequence[Entry],
+    heads: Mapping[int, Head],
+    again: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, int]:
-    rows = [_version_row(entry, heads[entry.sighting.artifact_id]) for entry in entries]
+    rows = [
+        {**_version_row(entry, heads[entry.sighting.artifact_id]), **again.get(entry.uid, {})}
+        for entry in entries
+    ]
     inserted = insert_new(connection, version, rows, version.c.uid, version.c.id)
     ids: dict[str, int] = {row.uid: row.id for row in inserted}
     places = [_location_row(ids[entry.uid], entry) for entry in entries]
@@ -289,7 +231,7 @@ def _insert(
     return ids
 
 
-def _version_row(entry: _Entry, head: Head) -> dict[str, Any]:
+def _version_row(entry: Entry, head: Head) -> dict[str, Any]:
     record = entry.record
     return {
         "uid": entry.uid,
@@ -304,7 +246,7 @@ def _version_row(entry: _Entry, head: Head) -> dict[str, Any]:
     }
 
 
-def _location_row(version_id: int, entry: _Entry) -> dict[str, Any]:
+def _location_row(version_id: int, entry: Entry) -> dict[str, Any]:
     return {
         "version_id": version_id,
         "uri": entry.record.ref.uri,

@@ -43,7 +43,8 @@ class Imported(Table[Row]):
     """What lies at a place, by what it is to the registry: one row per artifact or loose object.
 
     The column `state` is `new`, `known` for what the catalog has in this very state, `no type` for
-    what no template renders, or `unusable` with the problem.
+    what no template renders, or `unusable` with the problem. An earlier state that stands there
+    again is known, and becomes the current version.
 
     Attributes:
         new: How many artifacts were entered, or would be.
@@ -196,12 +197,20 @@ class Importer:
         fresh = [_record(one) for one in measured if one.state == "new"]
         if fresh and not dry_run:
             self._catalog.enter_sightings(fresh)
+        if not dry_run:
+            self._see_again(judged, known)
         for one in measured:
             self._counts[one.state] += 1
             self._bytes += one.size_bytes if one.state == "new" else 0
             if len(self._rows) < limit:
                 row = (one.state, one.name, one.size_bytes, one.uri, one.problem or None)
                 self._rows.append(row)
+
+    def _see_again(self, judged: list[_Found], known: dict[str, list[Pin]]) -> None:
+        """Have it entered where the store went back to an earlier state."""
+        for one in judged:
+            if one.state == "known" and one.pin and not _agree(one.pin, known[one.uri][-1]):
+                self._catalog.ref_at(one.uri, one.pin)
 
     def _exact(self, batch: list[_Found]) -> Iterable[_Found]:
         """Return artifacts with the pins that staging will find; listings tell less than a look."""

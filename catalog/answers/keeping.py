@@ -26,7 +26,7 @@ class Keeping(Ledger):
     """What is entered apart from runs: sightings, and what was deleted; see `Catalog`."""
 
     def pins_at(self, uris: Iterable[str]) -> dict[str, list[Pin]]:
-        """Return in which states bytes that nobody deleted were recorded at these URIs."""
+        """Return in which states bytes that nobody deleted were recorded there, newest last."""
         wanted = list(uris)
         return self._read(lambda connection: places.pins_at(connection, wanted))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Leaving", "left_over"]
 
+_DAY = timedelta(days=1)
 _STANDING = (t.LocationState.PRESENT, t.LocationState.SUPERSEDED)
 _Object = tuple[bytes, str]
 
@@ -124,8 +125,9 @@ def _beyond(
 def _is_young(one: Row[Any], policy: Retention, now: datetime) -> bool:
     if policy.days is None:
         return False
-    young: bool = one.recorded_at > now - timedelta(days=policy.days)
-    return young
+    # Not the moment so many days ago, which no calendar may hold.
+    age: timedelta = now - one.recorded_at
+    return age / _DAY < policy.days
 
 
 def _has_bytes(one: Row[Any]) -> bool:

@@ -121,7 +121,7 @@ function describe(panel, model) {
   const edges = model.get("edges");
   const [before, after] = node.kind === "run" ? ["read", "made"] : ["made by", "read by"];
   const facts = [
-    ["state", node.state],
+    ["state", node.state === "focus" ? "" : node.state], // how it is drawn, and no news of it
     ["about", node.detail],
     [node.kind === "run" ? "task" : "type", node.group],
     [before, named(edges.filter((one) => one.target === node.id), "source")],

@@ -53,7 +53,11 @@ _RULES = {
     " .rc-facts dl": (
         "display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;margin:4px 0 0",
     ),
-    " .rc-facts dt": (paint("color", "faint"),),
+    # A notebook has rules of its own for lists: bold, and a fifth of the width.
+    " .rc-facts dt": (
+        "float:none;width:auto;font-weight:400;white-space:nowrap",
+        paint("color", "faint"),
+    ),
     " .rc-facts dd": ("margin:0;overflow-wrap:anywhere",),
     " .rc-facts p": ("margin:0", paint("color", "faint")),
 }

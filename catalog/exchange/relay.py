@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,7 +25,7 @@ from rootcellar.schemas.errors import CatalogUnavailable, SettingsError
 from rootcellar.schemas.record import new_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -254,7 +254,8 @@ def _configured_client() -> Client:
     """
     from openlineage.client import OpenLineageClient  # noqa: PLC0415 - an optional extra
 
-    client = OpenLineageClient()
+    with _unsaid("Couldn't find any OpenLineage transport"):
+        client = OpenLineageClient()
     kind = client.transport.kind
     if kind == "console" and not client.config.transport:
         raise SettingsError(
@@ -272,6 +273,21 @@ def _configured_client() -> Client:
             remedy="Configure the transport http: the relay waits for nobody",
         )
     return client
+
+
+@contextmanager
+def _unsaid(beginning: str) -> Iterator[None]:
+    """Keep the client from logging what is said here as an error, with its remedy."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(beginning)
+
+    log = logging.getLogger("openlineage.client.client")
+    log.addFilter(is_other)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_other)
 
 
 def _templates(connection: Connection, types: Sequence[str]) -> dict[str, str]:

@@ -115,7 +115,7 @@ def _print_replayed(done: Replayed, spool: Spool) -> None:
         click.echo(f"{wording.count(done.left, 'record')} still waiting: {done.problem}.")
 
 
-@catalog.command("spool")
+@catalog.command("spool", short_help="List what waits on this host, and what was rejected.")
 @click.option("--limit", default=50, show_default=True, help="At most so many; 0 is all.")
 @common_options
 @click.pass_context

@@ -24,6 +24,11 @@ _HIDDEN = "***"
 _NOTHING = "\N{EN DASH}"
 _PASSWORD = re.compile(r"(://[^/@:\s]*):[^/\s]*@")
 _PREFIX = "ROOTCELLAR_"
+_UNITS = (
+    ("B", 1),
+    *((f"{letter}B", 1000**power) for power, letter in enumerate("kMGT", start=1)),
+    *((f"{letter}iB", 1024**power) for power, letter in enumerate("KMGT", start=1)),
+)
 
 
 class Setting(NamedTuple):
@@ -58,13 +63,22 @@ def config(ctx: click.Context) -> None:
         Column("value", least=20),
         Column("from", least=16, style="dim"),
     )
-    Terminal().table(columns, [[one.name, _spelled(one.value), one.source] for one in shown])
+    Terminal().table(columns, [[one.name, _spelled(one), one.source] for one in shown])
 
 
-def _spelled(value: Any) -> str:
+def _spelled(setting: Setting) -> str:
+    value = setting.value
     if value in (None, "", [], {}):
         return _NOTHING
+    if setting.name.endswith("_bytes"):
+        return _amount(value)
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _amount(size_bytes: int) -> str:
+    """Return it to the byte, in the unit that makes it shortest, as it may be set."""
+    whole = [f"{size_bytes // step} {unit}" for unit, step in _UNITS if not size_bytes % step]
+    return min(whole, key=len)
 
 
 def _settings(settings: Settings, file: Path | None) -> Iterator[Setting]:

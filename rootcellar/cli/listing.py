@@ -193,13 +193,22 @@ def read_since(
         return None
     try:
         span = span_of(text)
-        if span is not None:
-            return moment_of(span)
-        return datetime.fromisoformat(text).astimezone()
-    except (CatalogError, ValueError, OverflowError) as error:
+        return moment_of(_local(text) if span is None else span)
+    except CatalogError as error:
+        raise click.BadParameter(f"{error.problem}.") from error
+
+
+def _local(text: str) -> datetime:
+    try:
+        written = datetime.fromisoformat(text)
+    except ValueError as error:
         raise click.BadParameter(
             f"{text!r} is neither a span such as 2h or 7d nor a date such as 2026-01-31."
         ) from error
+    try:
+        return written.astimezone()
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"the time {text} is beyond the calendar.") from error
 
 
 @click.command("runs")

@@ -25,7 +25,7 @@ def openlineage() -> None:
     """
 
 
-@openlineage.command("relay")
+@openlineage.command("relay", short_help="Tell of each run from where the last relay left off.")
 @click.option("--follow", is_flag=True, help="Go on until interrupted.")
 @click.option("--all", "everything", is_flag=True, help="Begin with the very first run.")
 @common_options

@@ -238,7 +238,7 @@ def test_no_answer_mixes_two_objects(server):
     finally:
         connection.close()
         replacer.kill()
-        replacer.wait()
+        replacer.wait(60)
 
     assert [] == [pair for pair in pairs if pair[0] != pair[1]]
 

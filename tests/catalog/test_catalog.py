@@ -166,6 +166,17 @@ def test_a_task_is_found_by_the_end_of_its_name(catalog, records):
     assert [short] == [run.uid for run in catalog.runs("settle")]
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00"])
+def test_a_key_that_is_no_time_in_utc_is_refused(catalog, records, text):
+    """No key holds it, in whatever question."""
+    records.record(catalog, [], [records.version("pv", {"hour": "2026-05-01T12:00:00Z"})])
+    hour = datetime.fromisoformat(text)
+
+    for ask in (catalog.versions, catalog.heads, catalog.stale, catalog.at("0s").versions):
+        with pytest.raises(CatalogError, match="beyond the calendar"):
+            ask("pv", hour=[hour])
+
+
 def test_times_are_found_in_any_zone(catalog, records):
     """A key holds UTC; the question may be put in local time."""
     at = datetime.fromisoformat("2026-01-01T17:30:00+05:30")

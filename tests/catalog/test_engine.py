@@ -241,7 +241,23 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
         catalog.types()
 
     assert not caught.value.transient
+    assert "Check that this is the catalog's file" in caught.value.remedy
     assert wrong.read_text() == "notes " * 1_000
+
+
+def test_of_a_damaged_file_the_newest_copy_is_named(tmp_path):
+    """What an upgrade left beside it is a catalog, if an older one."""
+    damaged = tmp_path / "catalog.sqlite"
+    damaged.write_text("notes " * 1_000)
+    for state in ("0006-20260101T000000", "0006-20251231T000000", "0005-20260102T000000"):
+        (tmp_path / f"catalog.sqlite.{state}.backup").touch()
+    (tmp_path / "other.sqlite.0009-20260101T000000.backup").touch()
+
+    catalog = Catalog(f"sqlite:///{damaged}")
+    with catalog, pytest.raises(CatalogError, match="not a database") as caught:
+        catalog.types()
+
+    assert "catalog.sqlite.0006-20260101T000000.backup" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

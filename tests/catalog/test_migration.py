@@ -288,7 +288,9 @@ OPEN = """
 import sys, time
 from pathlib import Path
 from rootcellar.catalog.catalog import Catalog
+deadline = time.monotonic() + 60
 while not Path(sys.argv[2]).exists():
+    assert time.monotonic() < deadline, "nobody opened the gate"
     time.sleep(0.001)
 with Catalog(sys.argv[1]) as catalog:
     assert len(catalog.types()) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from celery import Celery
 from grid_words import Bundle, Count, Words, count_words, registry
@@ -57,6 +59,49 @@ def test_it_is_safe_to_repeat(cat, rootcellar_store):
     assert (1, 1) == (found.new, found.known)
     assert 3 == len(cat.versions("words"))
     assert "known" == states(found)[Words(page=1).uri]
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Nobody looked at a store before what the catalog has of it was published."""
+    for one in ("refs", "sighted"):
+        monkeypatch.setattr(f"rootcellar.catalog.{one}.SETTLED", timedelta(0))
+
+
+@pytest.mark.parametrize("rootcellar_store", ["s3"], indirect=True)
+def test_an_earlier_state_that_is_back_is_current_again(cat, rootcellar_store, settled):
+    """What is there is known, and the catalog's head is it, as its third version."""
+    kept = []
+    for text in ("one", "other"):
+        kept.append(put(Words(page=1).uri, text))
+        cat.import_from("raw://words", registry=registry)
+    put(Words(page=1).uri, "one")
+
+    planned = cat.import_from("raw://words", registry=registry, dry_run=True)
+    before = cat.head("words", {"page": 1}).seq
+    found = cat.import_from("raw://words", registry=registry)
+    head = cat.head("words", {"page": 1})
+
+    assert (1, 1, 2) == (planned.known, found.known, before)
+    assert (3, kept[0].etag) == (head.seq, head.pin.etag)
+
+
+@pytest.mark.parametrize("rootcellar_store", ["s3"], indirect=True)
+def test_a_task_that_reads_an_earlier_state_makes_it_current(
+    project, cat, rootcellar_store, settled
+):
+    """What it makes of that is not stale; the state in between stays in the history."""
+    count = project.app.task(count_words)
+    for text in ("a b", "a b c", "a b"):
+        project.put(Words(page=1), text)
+        count.apply(kwargs={"text": 1}, throw=True)
+
+    (read,) = project.last_run().inputs
+    history = cat.history(cat.head("words", {"page": 1}))
+
+    assert (3, True) == (read.version.seq, read.version.is_present)
+    assert [3, 2, 1] == [one.seq for one in history]
+    assert 0 == len(cat.stale())
 
 
 def test_a_dry_run_enters_nothing(cat):

@@ -119,7 +119,7 @@ def test_a_program_that_goes_on_writing_publishes_nothing_or_something_whole(ses
         assert published.digest == Digest.of(content)
     finally:
         writer.kill()
-        writer.wait()
+        writer.wait(60)
 
 
 PUBLISH = """

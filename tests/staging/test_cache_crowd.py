@@ -141,7 +141,9 @@ STAGER = """
 
 EVICTOR = """
     cache = opened(budget=3_500_000)
+    end = time.monotonic() + 120
     while not (root / "stop").exists():
+        assert time.monotonic() < end, "nobody said stop"
         for entry in list(cache.entries.walk()):
             cache.evictor.evict_one(entry.digest)
         cache.evictor.evict(1)

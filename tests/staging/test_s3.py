@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import os
 import pickle
+import signal
 import sys
 import threading
 import uuid
@@ -18,6 +19,7 @@ from rootcellar.schemas.errors import AccessDenied, StoreMissing, StoreUnavailab
 from rootcellar.staging import Stores
 from rootcellar.staging.engine.pipeline import pipelined
 from rootcellar.staging.stores.s3 import uploads as s3_transfer
+from rootcellar.staging.stores.s3.connection import BucketConnection
 from rootcellar.staging.stores.s3.s3fs_upload import PART_BYTES
 
 BIG = bytes(PART_BYTES) + b"end"
@@ -271,6 +273,56 @@ def test_an_interrupted_upload_is_never_published(  # noqa: PLR0913, PLR0917 (fi
     assert "Contents" not in s3_client.list_objects_v2(Bucket=bucket)
     if hold == "partNumber=2":
         assert "Uploads" not in s3_client.list_multipart_uploads(Bucket=bucket)
+
+
+def test_an_upload_that_has_just_begun_is_aborted(
+    bucket, s3_options, s3_client, tmp_path, alarm, monkeypatch
+):
+    """A soft time limit that strikes as the store's answer comes leaves no upload behind."""
+    store = s3_store(bucket, **s3_options)
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+    place, name = (BucketConnection, "ask") if DIRECT else (type(store), "_request")
+    asked = getattr(place, name)
+
+    def strike():
+        monkeypatch.setattr(place, name, asked)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+    def ask(*arguments):
+        answer = asked(*arguments)
+        strike()
+        return answer
+
+    async def request(*arguments, **named):
+        answer = await asked(*arguments, **named)
+        strike()
+        return answer
+
+    monkeypatch.setattr(place, name, ask if DIRECT else request)
+    with pytest.raises(alarm.error):
+        store.upload("a", source)
+
+    assert "Uploads" not in s3_client.list_multipart_uploads(Bucket=bucket)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("way", [False], ids=["s3fs"], indirect=True)
+def test_a_limit_that_strikes_anywhere_stalls_nothing(bucket, s3_options, striking):
+    """All stores of this process share one thread; it must never wait for a lock left held."""
+    store = s3_store(bucket, **s3_options)
+    store.write_small("a", b"x")
+    struck, step = 0, 0
+    while step - struck < 3:
+        step += 1
+        try:
+            with striking(step):
+                store.stat("a")
+        except striking.error:
+            struck += 1
+
+    assert struck > 20
+    assert 1 == store.stat("a").size_bytes
 
 
 def test_an_upload_that_is_cut_off_beside_others_is_taken_back(

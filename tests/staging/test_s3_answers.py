@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rootcellar.schemas.errors import ObjectChanged, StoreError
+from rootcellar.schemas.errors import AccessDenied, ObjectChanged, StoreError, StoreUnavailable
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging import Stores
 from rootcellar.staging.stores.s3.over_s3fs import S3Store
@@ -121,6 +121,39 @@ def test_a_write_without_an_etag_is_a_write(served, store):
     served.answers = [(200, {}, b"")]
 
     assert Pin(size_bytes=1) == store.write_small("a", b"x")
+
+
+PAGE = (200, {}, b"<html><body>Log in</body></html>")
+
+
+def test_a_page_is_no_answer_to_a_write(served, store, tmp_path):
+    """Such as one of a proxy where one logs in: nothing was written, in whatever way it is sent."""
+    if isinstance(store, S3Store):
+        pytest.skip("botocore takes any page for a write")
+    served.answers = [PAGE]
+    whole = tmp_path / "whole"
+    whole.write_bytes(bytes(2**20))
+
+    with pytest.raises(StoreUnavailable, match="answer to a write"):
+        store.write_small("a", b"x")
+    with pytest.raises(StoreUnavailable, match="answer to a write"):
+        store.write_file("a", whole)
+    assert [("item", None)] == list(store.write_many([("item", "a", b"x")]))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("AccessDenied", AccessDenied), ("NoSuchKey", ObjectChanged)]
+)
+def test_a_refusal_within_success_is_one(served, store, code, kind):
+    """S3 begins some answers before it knows how they end; asking again would change nothing."""
+    if isinstance(store, S3Store):
+        pytest.skip("botocore reads those")
+    served.answers = [(200, {}, f"<Error><Code>{code}</Code></Error>".encode())]
+
+    with pytest.raises(kind):
+        store.copy("a", Pin(size_bytes=1, etag="e"), "b")
+
+    assert 1 == len(served.seen)
 
 
 @pytest.mark.parametrize("size", ["abc", "-5", "1e3", "9" * 400, ""])

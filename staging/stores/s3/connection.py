@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree as ET
 
-from rootcellar.schemas.errors import StoreUnavailable
+from rootcellar.schemas.errors import StoreError, StoreUnavailable
 from rootcellar.staging.engine.pipeline import back_off, check_stopped
 from rootcellar.staging.stores.answers import no_credentials, of_answer, unreachable
 from rootcellar.staging.stores.http.many import exchange_many
@@ -37,7 +37,6 @@ from rootcellar.staging.stores.s3.sigv4 import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-    from rootcellar.schemas.errors import StoreError
     from rootcellar.staging.stores.http.many import Exchanged
     from rootcellar.staging.stores.http.wire import FileSlice, Response
 
@@ -185,7 +184,8 @@ class BucketConnection:
                     continue
             except NoCredentialsFoundError as error:
                 raise no_credentials(asked.uri) from error
-            except StoreUnavailable as error:
+            except StoreError as error:
+                # Also what success turns out to be when it is read. Some are errors of the system.
                 refused, failed = error, error.__cause__
             except OSError as error:
                 check_stopped()

@@ -28,7 +28,7 @@ from rootcellar.staging.stores.answers import (
 from rootcellar.staging.stores.s3.connection import Asked, connect
 from rootcellar.staging.stores.s3.options import NotDirectError
 from rootcellar.staging.stores.s3.page import page_of
-from rootcellar.staging.stores.s3.uploads import DirectUpload, found_pin
+from rootcellar.staging.stores.s3.uploads import DirectUpload, found_pin, is_no_write, written_pin
 from rootcellar.staging.stores.s3.whole import write_whole
 from rootcellar.staging.stores.small_upload import SmallUpload
 from rootcellar.staging.stores.store import Listed, sent
@@ -186,8 +186,9 @@ class DirectS3Store:
             for item, key, content in files
         )
         with closing(connection.ask_many(asked)) as answers:
-            for (item, size_bytes), status, headers, _ in answers:
-                yield item, found_pin(headers, size_bytes) if status == _OK else None
+            for (item, size_bytes), status, headers, content in answers:
+                is_written = status == _OK and not is_no_write(headers, content)
+                yield item, found_pin(headers, size_bytes) if is_written else None
 
     def upload(self, key: str, source: Path, progress: Progress | None = None) -> PendingUpload:
         """Send the parts of a large file, or read a small one to be sent by `publish`."""
@@ -205,7 +206,7 @@ class DirectS3Store:
         """Put an object by one request."""
         connection = self.connection
         asked = self.asked("PUT", key, headers=connection.write_headers, body=content)
-        return found_pin(connection.ask(asked).headers, len(content))
+        return written_pin(connection.ask(asked), len(content), asked.uri)
 
     def copy(self, source_key: str, pin: Pin, key: str) -> Pin | None:
         """Copy within the bucket, by version id or on condition of the etag."""
@@ -275,9 +276,7 @@ class DirectS3Store:
         root = f"{self._prefix}/" if self._prefix else ""
         self._page("", root, {"max-keys": "1"})
         if writing:
-            probe = DirectUpload(self, ".rootcellar-check")
-            probe.begin()
-            probe.abort()
+            sent(DirectUpload(self, ".rootcellar-check"), DirectUpload.begin).abort()
 
     def _page(self, prefix: str, root: str, more: Mapping[str, str]) -> Page:
         query = {"list-type": "2", "encoding-type": "url", "prefix": root, **more}

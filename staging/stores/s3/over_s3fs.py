@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
+import queue
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import s3fs
 
 from rootcellar.schemas.errors import ArtifactNotFound, ObjectChanged, StoreError
-from rootcellar.staging.engine.pipeline import cut_off_by, finishing
+from rootcellar.staging.engine.pipeline import check_stopped, cut_off_by, finishing
 from rootcellar.staging.stores.answers import (
     Part,
     bucket_missing,
@@ -42,6 +43,7 @@ __all__ = ["S3Store"]
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
+_Item = TypeVar("_Item")
 _PARALLEL = 8
 _RANGE_BYTES = 8 * 1024 * 1024
 _MOST_COPIED_BYTES = 5 * 1024**3
@@ -52,6 +54,8 @@ does not say that it wants them."""
 
 _STOP_SECONDS = 10.0
 _AGAIN_SECONDS = 0.1
+_LISTEN_SECONDS = 0.5
+"""A signal that comes just before Python begins to wait is seen only after the wait."""
 
 
 class S3Store:
@@ -222,9 +226,17 @@ class S3Store:
 
     def call(self, method: str, key: str, /, **arguments: Any) -> Any:
         """Return the answer to one request; errors name the URI of `key`."""
+        return self.call_noting(method, key, lambda _: None, **arguments)
+
+    def call_noting(
+        self, method: str, key: str, note: Callable[[Any], object], /, **arguments: Any
+    ) -> Any:
+        """Do as `call`; `note` is told the answer even if this thread is interrupted meanwhile."""
 
         async def request() -> Any:
-            return await self._request(method, **arguments)
+            answer = await self._request(method, **arguments)
+            note(answer)
+            return answer
 
         return self._run(request, key)
 
@@ -250,40 +262,44 @@ class S3Store:
         fsspec's own `sync` lets it go on, so that an upload that a soft time limit broke off would
         be published later.
         """
-        ended, interrupted = threading.Event(), threading.Event()
-        tasks: list[asyncio.Task[Any] | None] = []
+        # A lock that a signal leaves held would stop that thread for ever, with all that use it.
+        ended: queue.SimpleQueue[asyncio.Task[_Answer]] = queue.SimpleQueue()
+        tasks: list[asyncio.Task[_Answer]] = []
+        loop, wanted = self._filesystem().loop, [True]
 
-        async def watched() -> _Answer:
-            tasks.append(asyncio.current_task())
-            try:
-                if interrupted.is_set():
-                    raise asyncio.CancelledError
-                return await asyncio.wait_for(work(), _REQUEST_SECONDS)
-            finally:
-                ended.set()
-
-        loop = self._filesystem().loop
+        def begin() -> None:
+            if wanted:
+                limited = asyncio.wait_for(work(), _REQUEST_SECONDS)
+                task = loop.create_task(limited, name="watched")
+                tasks.append(task)
+                task.add_done_callback(ended.put)
 
         def cancel() -> None:
-            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks if task])
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
 
         try:
             # Inside: the limit may strike as soon as the other thread has the coroutine.
             with cut_off_by(cancel):
-                future = asyncio.run_coroutine_threadsafe(watched(), loop)
-                error = future.exception()
+                loop.call_soon_threadsafe(begin)
+                task = _first(ended)
         except BaseException:
-            interrupted.set()
+            wanted.clear()
             # The client takes one cancelling for a lost connection at times, and tries again.
             end = time.monotonic() + _STOP_SECONDS
-            while tasks and not ended.wait(_AGAIN_SECONDS) and time.monotonic() < end:
+            while any(not task.done() for task in tasks) and time.monotonic() < end:
                 cancel()
+                with suppress(queue.Empty):
+                    ended.get(timeout=_AGAIN_SECONDS)
             raise
+        if task.cancelled():
+            check_stopped()
+            raise asyncio.CancelledError
+        error = task.exception()
         if isinstance(error, StoreError):
             raise error
         if error is not None:
             raise translated(error, self.uri(key)) from error
-        return future.result()
+        return task.result()
 
     def _deleted(self, key: str) -> ObjectChanged:
         return ObjectChanged("it was deleted while it was read", "", self.uri(key), "Try again")
@@ -309,3 +325,9 @@ def _part_of(answer: Mapping[str, Any]) -> Part:
         version_id=str(answer.get("VersionId") or ""),
         range=str(answer.get("ContentRange") or ""),
     )
+
+
+def _first(ended: queue.SimpleQueue[_Item]) -> _Item:
+    while True:
+        with suppress(queue.Empty):
+            return ended.get(timeout=_LISTEN_SECONDS)

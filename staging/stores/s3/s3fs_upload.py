@@ -12,7 +12,7 @@ from rootcellar.staging.engine.pipeline import finishing
 from rootcellar.staging.stores.source_file import read_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rootcellar.schemas.digest import Digest
@@ -41,6 +41,10 @@ class Bucket(Protocol):
 
     def call(self, method: str, key: str, /, **arguments: Any) -> Any: ...  # noqa: D102 (as S3Store's)
 
+    def call_noting(  # noqa: D102 (as S3Store's)
+        self, method: str, key: str, note: Callable[[Any], object], /, **arguments: Any
+    ) -> Any: ...
+
 
 class MultipartUpload:
     """A file whose parts lie in the bucket, invisible, until `publish` joins them."""
@@ -62,8 +66,8 @@ class MultipartUpload:
 
     def transfer(self, progress: Progress | None) -> None:
         """Send all parts, one after another."""
-        answer = self._bucket.call("create_multipart_upload", self._key, **self._target)
-        self._upload_id = answer["UploadId"]
+        begin = "create_multipart_upload"
+        self._bucket.call_noting(begin, self._key, self._note_begun, **self._target)
         part_bytes = max(PART_BYTES, -(-self._source.stat().st_size // _MAX_PARTS))
         for part in read_source(self._source, part_bytes):
             self._send(part)
@@ -94,6 +98,9 @@ class MultipartUpload:
         except StoreError as error:
             _log.warning("Parts of an upload stay behind until the bucket drops them. %s", error)
         self._upload_id = ""
+
+    def _note_begun(self, answer: Mapping[str, Any]) -> None:
+        self._upload_id = answer["UploadId"]
 
     def _send(self, part: bytes) -> None:
         number = len(self._parts) + 1

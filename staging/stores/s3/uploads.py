@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import queue
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.sax.saxutils import escape
@@ -12,7 +14,7 @@ from xml.sax.saxutils import escape
 from rootcellar.schemas.errors import StoreError, StoreUnavailable
 from rootcellar.schemas.ref import Pin
 from rootcellar.staging.engine.hashing import Hasher
-from rootcellar.staging.engine.pipeline import finishing, pipelined
+from rootcellar.staging.engine.pipeline import Stoppable, cut_off_by, finishing, pipelined
 from rootcellar.staging.stores.http.wire import FileSlice
 from rootcellar.staging.stores.s3.answer import tree_of
 from rootcellar.staging.stores.small_upload import written_to
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
 
     from rootcellar.schemas.digest import Digest
     from rootcellar.staging.engine.hashing import Algorithm
+    from rootcellar.staging.stores.s3.answer import Answer
     from rootcellar.staging.stores.s3.connection import Asked, BucketConnection
-    from rootcellar.staging.stores.store import Progress
+    from rootcellar.staging.stores.store import Chunk, Progress
 
-__all__ = ["DirectUpload", "found_pin"]
+__all__ = ["DirectUpload", "found_pin", "is_no_write", "written_pin"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,9 @@ _LEAD_PARTS = 12
 
 _MAX_PARTS = 10_000
 """Source: Amazon S3 User Guide, multipart upload limits."""
+
+_BEGIN_SECONDS = 1.0
+"""For the answer to what was asked already: cut off, an upload would begin that nobody aborts."""
 
 _MD5_DIGITS = 32
 
@@ -89,6 +95,26 @@ class DirectUpload:
 
     def begin(self) -> None:
         """Ask the bucket to keep parts."""
+        # In a thread that no signal interrupts: what has begun is known, to be aborted.
+        for _ in pipelined([self], DirectUpload._begin, parallel=1):
+            pass
+
+    def _begin(self) -> None:
+        asking, answered = Stoppable(), queue.SimpleQueue[None]()
+
+        def cut() -> None:
+            with suppress(queue.Empty):
+                answered.get(timeout=_BEGIN_SECONDS)
+                answered.put(None)
+            asking.halt()
+
+        with cut_off_by(cut):
+            try:
+                asking.run(self._ask_to_begin)
+            finally:
+                answered.put(None)
+
+    def _ask_to_begin(self) -> None:
         connection = self._bucket.connection
         asked = self._asked("POST", {"uploads": ""}, headers=connection.write_headers)
         found = tree_of(connection.ask(asked), asked.uri).findtext("UploadId")
@@ -180,7 +206,9 @@ class DirectUpload:
             content = hasher.digest.hex
         query = {"partNumber": str(part.number), "uploadId": self._upload_id}
         body = FileSlice(file, part.start, size_bytes)
-        answer = self._bucket.connection.ask(self._asked("PUT", query, body=body, content=content))
+        asked = self._asked("PUT", query, body=body, content=content)
+        answer = self._bucket.connection.ask(asked)
+        written_pin(answer, size_bytes, asked.uri)
         return replace(part, etag=answer.headers.get("etag", ""))
 
     def _published(self) -> Pin | None:
@@ -210,6 +238,25 @@ def found_pin(headers: Mapping[str, str], size_bytes: int) -> Pin:
         etag=headers.get("etag", "").strip('"'),
         version_id="" if version_id == "null" else version_id,
     )
+
+
+def written_pin(answer: Answer, size_bytes: int, uri: str) -> Pin:
+    """Return the pin in the answer to a write.
+
+    Raises:
+        StoreUnavailable: It is no answer of a store, such as a page of a proxy where one logs in.
+    """
+    if is_no_write(answer.headers, answer.content):
+        problem = "the answer to a write is not one of a store that wrote"
+        raise StoreUnavailable(
+            problem, "", uri, "Check what stands before the store, such as a proxy; then try again"
+        )
+    return found_pin(answer.headers, size_bytes)
+
+
+def is_no_write(headers: Mapping[str, str], content: Chunk) -> bool:
+    """Tell whether success is not told by a store: it says what was written, or says nothing."""
+    return bool(content) and not headers.get("etag")
 
 
 def _parts_of(size_bytes: int) -> Iterator[_Part]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rootcellar.schemas.errors import StoreUnavailable
 from rootcellar.staging.engine.hashing import Hasher
 from rootcellar.staging.stores.http.wire import FileSlice
-from rootcellar.staging.stores.s3.uploads import found_pin
+from rootcellar.staging.stores.s3.uploads import written_pin
 from rootcellar.staging.stores.small_upload import written_to
 from rootcellar.staging.stores.source_file import open_source, written_at
 from rootcellar.staging.stores.store import Written
@@ -57,7 +57,7 @@ def write_whole(
         )
     if progress is not None:
         progress.advance(size_bytes)
-    return Written(sent.hasher.digest, size_bytes, found_pin(answer.headers, size_bytes))
+    return Written(sent.hasher.digest, size_bytes, written_pin(answer, size_bytes, asked.uri))
 
 
 class _Sent:

@@ -51,6 +51,15 @@ def test_rules_keep_and_what_none_keeps_is_left_over(lab):
     assert set() == left(lab, unknown=Retention())
 
 
+@pytest.mark.parametrize("days", [10_000_000, 1e12, float("inf")])
+def test_an_age_that_no_calendar_holds_keeps_all(lab, days):
+    """Who wants to keep everything for ever may say so in days."""
+    for place in ("1", "2"):
+        lab.run("draw", [], [at(place, lab)])
+
+    assert set() == left(lab, draft=Retention(last=1, days=days))
+
+
 def test_what_is_entered_is_told(lab):
     """When, by which policy, how many bytes; twice is once; the row stays."""
     old, new = at("1", lab), at("2", lab)

@@ -52,7 +52,7 @@ def worker(folder, *options, name="w", **environment):
             process.wait(LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.wait(LIMIT_SECONDS)
             raise
 
 

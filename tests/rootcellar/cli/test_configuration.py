@@ -24,6 +24,26 @@ def test_every_setting_has_its_source(project: Path, ask) -> None:
     assert found["git_commit"] == ("", "default")
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("", "8 GiB"),
+        ("200 GB", "200 GB"),
+        ("1500 MiB", "1500 MiB"),
+        ("1234567", "1234567 B"),
+        ("0", "0 B"),
+    ],
+)
+def test_an_amount_has_its_unit(call, given: str, shown: str) -> None:
+    """To the byte, and as it may be set; the document holds bytes."""
+    given_as = {"ROOTCELLAR_PREFETCH_BYTES": given} if given else {}
+
+    lines = [line.split() for line in call("config", **given_as).stdout.splitlines()]
+    (words,) = [line[1:] for line in lines if line[:1] == ["prefetch_bytes"]]
+
+    assert shown.split() == words[: len(shown.split())]
+
+
 def test_stores_have_their_own_sources(project: Path, ask) -> None:
     """Stores from a file and from variables stand side by side."""
     (project / "rootcellar.toml").write_text('[stores]\nraw = "memory://a"\nold = "memory://a"\n')

@@ -161,3 +161,20 @@ def test_runs_refuse_a_time_they_cannot_read(refuse, since: str) -> None:
 
     assert "'--since'" in error["problem"]
     assert error["exit_code"] == 2
+
+
+@pytest.mark.parametrize(
+    ("since", "problem"),
+    [
+        ("99999999999d", "longer than any calendar"),
+        ("9999-12-31T23:59-10:00", "beyond the calendar"),
+        ("0001-01-01", "beyond the calendar"),
+        ("yesterday", "neither a span"),
+    ],
+)
+def test_a_time_that_cannot_be_meant_is_told_from_none(call, since, problem):
+    """What is written right, and what is not."""
+    result = call("runs", "--since", since, TZ="Asia/Tokyo")
+
+    assert 2 == result.exit_code
+    assert problem in result.stderr
