@@ -380,27 +380,3 @@ def test_merging_in_either_order_gives_the_same_answers(
         one.dispose()
 
     assert found[0] == found[1]
-
-
-def test_a_table_arrives_with_its_columns(laptop, catalog, records):
-    """Once per schema, with the bounds of each version."""
-    fill(laptop, records)
-    laptop.push(catalog)
-    tables = [one for one in catalog.versions("pv") if one.schema_fingerprint]
-
-    assert {("int64",), ("double",)} == {one.schema.column("type") for one in tables}
-    assert [2, 1, 0] == [one.statistics[0].null_count for one in tables]
-
-
-def test_bounds_arrive_where_the_schema_is_not_kept(laptop, catalog, records):
-    """Of a monstrous schema the fingerprint arrives, and what is known of its values."""
-    made = records.version(
-        "pv", {"n": 1}, schema_fingerprint=Digest.of(b"wide"),
-        columns=tuple(Column("x" * 10_000 + str(n), "int8") for n in range(101)),
-        statistics=(ColumnStatistics(name="n", minimum=1, maximum=2),),
-    )  # fmt: skip
-    records.record(laptop, [], [made])
-    laptop.push(catalog)
-    one = catalog.find(made.ref.version)
-
-    assert ([], list(made.statistics)) == (list(one.schema), list(one.statistics))
