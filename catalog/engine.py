@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sqlalchemy import create_engine, event, exc
+from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rootcellar.catalog.canonical import canonical_text, clean_text
+from rootcellar.catalog.columnwise import as_sqlalchemys
 from rootcellar.catalog.held import Held
 from rootcellar.catalog.url import database_url
 from rootcellar.schemas.errors import CatalogError, CatalogUnavailable
@@ -187,7 +188,7 @@ class Database:
                 _close(held)
                 if not (is_kept and was_cut):
                     with self._translated():
-                        raise _as_sqlalchemys(error) from error
+                        raise as_sqlalchemys(error) from error
             except BaseException:
                 _close(held)
                 raise
@@ -379,15 +380,6 @@ def _by_itself(held: Held, work: Callable[[Executes], _T]) -> _T:
 def _close(held: Held | None) -> None:
     if held is not None:
         held.close()
-
-
-def _as_sqlalchemys(error: BaseException) -> DBAPIError:
-    """Return SQLAlchemy's name for a driver's error, as its own execution would raise."""
-    for kind in type(error).__mro__:
-        wrapper = getattr(exc, kind.__name__, None)
-        if isinstance(wrapper, type) and issubclass(wrapper, DBAPIError):
-            return wrapper(None, None, error)
-    return DBAPIError(None, None, error)
 
 
 def _is_victim(error: BaseException | None) -> bool:
