@@ -57,6 +57,8 @@ def find_runs(
         query = query.where(t.run.c.task_id.in_(connection.execute(named).scalars().all()))
     if state is not None:
         query = query.where(t.run.c.state == state)
+        if state is not RunState.SUCCEEDED:
+            query = query.where(t.is_not_done)
     if since is not None:
         query = query.where(t.run.c.started_at >= since)
     return _read(connection, owner, query)
