@@ -7,18 +7,27 @@ nothing is entered, and the run goes the long way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import bindparam, func, insert, literal, select
+from sqlalchemy import bindparam, func, insert, select
 
 from rootcellar.catalog import at_once_postgres as postgres
-from rootcellar.catalog.artifacts import ARTIFACT, ArtifactName, artifact_ids, ensure_contents
+from rootcellar.catalog.artifacts import (
+    ARTIFACT,
+    ArtifactName,
+    ContentName,
+    content_row,
+    ensure_contents,
+)
+from rootcellar.catalog.artifacts import artifact_ids as known_artifacts
 from rootcellar.catalog.heads import lock_heads, move_heads
+from rootcellar.catalog.held import WHOLE_ROWS
 from rootcellar.catalog.made_rows import Ground, artifact_row, product_rows
 from rootcellar.catalog.tables import (
     artifact,
     artifact_head,
     artifact_key,
+    content,
     location,
     run,
     run_input,
@@ -31,6 +40,8 @@ from rootcellar.catalog.versioning import supersede, supersede_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sqlalchemy import Column, ColumnElement, Table
+
     from rootcellar.catalog.heads import Head
     from rootcellar.catalog.held import Held
     from rootcellar.catalog.made_rows import Product
@@ -39,21 +50,42 @@ if TYPE_CHECKING:
 
 __all__ = ["NotNewError", "enter_at_once"]
 
-# One statement for what each version's row and its neighbours need to know.
+_Name = TypeVar("_Name", ArtifactName, ContentName)
+
+
+def _last(table: Table) -> Any:
+    """Return the id of the row that was entered last; SQLite counts on from it."""
+    return select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery()
+
+
+def _among(column: Column[Any], name: str) -> ColumnElement[bool]:
+    return column.in_(bindparam(name, expanding=True))
+
+
+def _count(condition: ColumnElement[bool], table: Table) -> Any:
+    return select(func.count()).select_from(table).where(condition).scalar_subquery()
+
+
+# One statement for all that rows need to know. Nobody else writes until this transaction ends.
 _BEFORE = select(
-    select(func.coalesce(func.max(version.c.id), 0)).scalar_subquery().label("last_id"),
-    select(func.count())
-    .where(version.c.uid.in_(bindparam("uids", expanding=True)))
-    .scalar_subquery()
-    .label("known"),
-    select(literal(1))
-    .where(location.c.uri_digest.in_(bindparam("places", expanding=True)))
-    .exists()
-    .label("is_taken"),
+    _last(run).label("run_id"),
+    _last(content).label("content_id"),
+    _last(artifact).label("artifact_id"),
+    _last(version).label("version_id"),
+    _count(_among(content.c.digest, "digests"), content).label("contents"),
+    _count(
+        _among(artifact.c.type_id, "types") & _among(artifact.c.key_digest, "keys"), artifact
+    ).label("artifacts"),
+    _count(_among(location.c.uri_digest, "places"), location).label("locations"),
 )
+
+
 _INSERTS = {
-    table.name: insert(table)
-    for table in (artifact_key, version, artifact_head, location, run_output, run_input)
+    table: insert(table).execution_options(**{WHOLE_ROWS: True})
+    for table in (
+        *(run, content, artifact, artifact_key, version),
+        *(artifact_head, location, run_output, run_input),
+    )
 }
 
 
@@ -73,7 +105,10 @@ def enter_at_once(
         NotNewError: The run, or a version it made, is there already.
     """
     if held.dialect.name == "sqlite":
-        return _enter_in_sqlite(held, row, made, edges)
+        try:
+            return _enter_in_sqlite(held, row, made, edges)
+        except held.dialect.loaded_dbapi.IntegrityError as error:
+            raise NotNewError from error
     found = postgres.gather(held, row, made)
     if found is None:
         raise NotNewError
@@ -88,33 +123,53 @@ def enter_at_once(
 def _enter_in_sqlite(
     held: Held, row: Mapping[str, Any], made: Sequence[Product], edges: Edges
 ) -> dict[str, int]:
-    inserted = insert_new(held, run, [row], run.c.id)
-    asked = {"uids": [one.uid for one in made], "places": [one.place for one in made]}
+    contents = {one.content: content_row(one.record) for one in made}
+    names = {one.artifact: artifact_row(one) for one in made}
+    asked = {
+        "digests": [name.digest for name in contents],
+        "types": [*{name.type_id for name in names}],
+        "keys": [name.key_digest for name in names],
+        "places": [one.place for one in made],
+    }
     before = held.execute(_BEFORE, asked).one()
-    if not inserted or before.known:
-        raise NotNewError
-    numbers = range(before.last_id + 1, before.last_id + 1 + len(made))
-    ground = _ground(held, inserted[0].id, numbers, made)
+    run_id = before.run_id + 1
+    held.execute(_INSERTS[run], [{"id": run_id, **row}])
+    if before.contents:
+        content_ids = ensure_contents(held, [one.record for one in made])
+    else:
+        content_ids = _enter(held, content, contents, before.content_id)
+    heads: dict[int, Head] = {}
+    if before.artifacts:
+        artifact_ids, heads = _artifacts(held, names)
+    else:
+        artifact_ids = _enter(held, artifact, names, before.artifact_id)
+    numbers = range(before.version_id + 1, before.version_id + 1 + len(made))
+    ground = Ground(run_id, numbers, content_ids, artifact_ids, heads)
     ids = {one.uid: number for one, number in zip(made, numbers, strict=True)}
     rows = {**product_rows(made, ground), **edges(ground.run_id, ids)}
-    for name, statement in _INSERTS.items():
-        if rows[name]:
-            held.execute(statement, rows[name])
-    if before.is_taken:
+    for table, statement in _INSERTS.items():
+        if found := rows.get(table.name):
+            held.execute(statement, found)
+    if before.locations:
         supersede_at(held, sorted(one.place for one in made))
     move_heads(held, ground.heads, ids)
     return ids
 
 
-def _ground(held: Held, run_id: int, numbers: Sequence[int], made: Sequence[Product]) -> Ground:
-    contents = ensure_contents(held, [one.record for one in made])
-    rows = [artifact_row(one) for one in sorted(made, key=lambda one: one.artifact)]
-    inserted = insert_new(held, artifact, rows, *ARTIFACT)
+def _enter(
+    held: Held, table: Table, rows: Mapping[_Name, Mapping[str, Any]], last_id: int
+) -> dict[_Name, int]:
+    """Enter rows none of which is there; return their ids by what names them."""
+    ids = {name: number for number, name in enumerate(sorted(rows), last_id + 1)}
+    held.execute(_INSERTS[table], [{"id": number, **rows[name]} for name, number in ids.items()])
+    return ids
+
+
+def _artifacts(
+    held: Held, names: Mapping[ArtifactName, Mapping[str, Any]]
+) -> tuple[dict[ArtifactName, int], dict[int, Head]]:
+    """Return the ids of artifacts some of which were there before, and the heads of those."""
+    inserted = insert_new(held, artifact, [names[name] for name in sorted(names)], *ARTIFACT)
     artifacts = {ArtifactName(row.type_id, bytes(row.key_digest)): row.id for row in inserted}
-    heads: dict[int, Head] = {}
-    others = sorted(one.artifact for one in made if one.artifact not in artifacts)
-    if others:
-        known = artifact_ids(held, others)
-        heads = lock_heads(held, known.values())
-        artifacts |= known
-    return Ground(run_id, numbers, contents, artifacts, heads)
+    known = known_artifacts(held, sorted(names.keys() - artifacts.keys()))
+    return artifacts | known, lock_heads(held, known.values())

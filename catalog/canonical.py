@@ -21,6 +21,7 @@ __all__ = [
     "digest_of",
     "key_text",
     "short_digest",
+    "stored_text",
     "whole",
 ]
 
@@ -102,6 +103,15 @@ def digest_of(value: Any) -> Digest:
 def canonical_text(value: Any) -> str:
     """Return clean JSON as text that is equal for equal values, as SQLite stores it."""
     return _encode(value)
+
+
+def stored_text(value: Any) -> str:
+    """Return a JSON value as `canonical_text` of it, cleaned."""
+    if type(value) is dict and all(type(name) is str for name in value):
+        flat = _flat(value, sorted(value), encode_basestring)
+        if flat is not None:
+            return flat
+    return _encode(clean_json(value))
 
 
 def short_digest(value: Any) -> bytes:

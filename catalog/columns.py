@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import JSON, BigInteger, Integer, String, Text, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
-from rootcellar.catalog.canonical import clean_json, clean_text
+from rootcellar.catalog.canonical import clean_json, clean_text, stored_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -40,16 +40,21 @@ class UtcTime(TypeDecorator[datetime]):
             return dialect.type_descriptor(TIMESTAMP(timezone=True))
         return dialect.type_descriptor(String(_TIME_WIDTH))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Turn an aware time into what is stored."""
-        if value is None:
-            return None
-        utc = utc_time(value)
-        return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds")
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what turns an aware time into what is stored."""
+        return _utc_or_null if dialect.name == "postgresql" else _utc_text_or_null
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         """Turn what was stored into an aware UTC time."""
         return None if value is None else moment(value)
+
+
+def _utc_or_null(time: datetime | None) -> datetime | None:
+    return None if time is None else utc_time(time)
+
+
+def _utc_text_or_null(time: datetime | None) -> str | None:
+    return None if time is None else utc_time(time).isoformat(timespec="microseconds")
 
 
 def utc_time(time: datetime) -> datetime:
@@ -100,3 +105,11 @@ class CleanJson(TypeDecorator[Any]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002  # SQLAlchemy's signature
         """Write out what databases refuse."""
         return clean_json(value)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what makes of a value what is stored; for SQLite in one pass."""
+        return _text_or_null if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+
+def _text_or_null(value: Any) -> str | None:
+    return None if value is None else stored_text(value)

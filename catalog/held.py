@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     Converter = Callable[[Any], Any]
 
-__all__ = ["Executes", "Held", "Rows"]
+__all__ = ["WHOLE_ROWS", "Executes", "Held", "Rows"]
+
+WHOLE_ROWS = "rootcellar_whole_rows"
+"""Option of an insert that is built once and given all columns each time: `Held` looks no more."""
 
 _CUT = ("08", "57P")  # SQLSTATEs: connection exceptions, operator intervention
 _LISTS = {list, tuple}
@@ -135,6 +138,7 @@ class Held:
             dialect.name == "postgresql" and dialect.loaded_dbapi.Pipeline.is_supported()
         )
         self._compiled: OrderedDict[tuple[Any, ...], _Compiled] = OrderedDict()
+        self._whole: dict[Any, _Compiled] = {}
 
     def execute(self, statement: Any, parameters: Any = None, /) -> Rows:
         """Execute a statement, once for each mapping of parameters, and return all it returned."""
@@ -206,11 +210,16 @@ class Held:
 
     def compiled(self, statement: Any, first: Mapping[str, Any]) -> _Compiled:
         """Return the statement for parameters with these names and lengths of lists."""
+        whole = self._whole.get(statement)
+        if whole is not None:
+            return whole
         lengths = [len(value) for value in first.values() if type(value) in _LISTS]
         shape = (statement, *first, *lengths)
         found = self._compiled.get(shape)
         if found is None:
             found = self._compiled[shape] = _compile(statement, first, self.dialect)
+            if statement.get_execution_options().get(WHOLE_ROWS):
+                self._whole[statement] = found
             if len(self._compiled) > _REMEMBERED:
                 self._compiled.popitem(last=False)
         return found

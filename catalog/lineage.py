@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import select
 
 from rootcellar.catalog.among import among
+from rootcellar.catalog.columnwise import columns_of
 from rootcellar.catalog.tables import run_input, version
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ def _reached(
     reached = first.cte("reached", recursive=True)
     step = _step_up(reached) if direction == "upstream" else _step_down(reached)
     reached = reached.union(step)
-    query = select(reached.c.id, reached.c.run_id).limit(limit)
-    return [_Found(row_id, run_id, 0) for row_id, run_id in connection.execute(query).all()]
+    found = columns_of(connection, select(reached.c.id, reached.c.run_id).limit(limit))
+    return [_Found(row_id, run_id, 0) for row_id, run_id in zip(*found.values(), strict=True)]
 
 
 def _near(connection: Connection, start: int, limit: int) -> list[_Found] | None:
@@ -181,8 +182,8 @@ def _readings(
     query = select(run_input.c.version_id, run_input.c.run_id, run_input.c.argument).where(
         among(connection, run_input.c.run_id, runs), run_input.c.version_id.is_not(None)
     )
-    rows = connection.execute(query).all()
-    return [(row_id, run_id, name) for row_id, run_id, name in rows if row_id in found]
+    rows = zip(*columns_of(connection, query).values(), strict=True)
+    return [row for row in rows if row[0] in found]
 
 
 def _edges(readings: Iterable[tuple[int, int, str]], kept: Mapping[int, int]) -> tuple[Edge, ...]:
@@ -199,24 +200,29 @@ def _depths(
     direction: Direction,
 ) -> dict[int, int]:
     """Count steps breadth first, from version to run to version."""
-    read_by: dict[int, set[int]] = {}
-    reads: dict[int, set[int]] = {}
-    makes: dict[int, set[int]] = {}
-    for row_id, run_id, _ in readings:
-        read_by.setdefault(row_id, set()).add(run_id)
-        reads.setdefault(run_id, set()).add(row_id)
-    for row_id, run_id in made_by.items():
-        makes.setdefault(run_id, set()).add(row_id)
+    follow: dict[int, list[int]] = {}
+    if direction == "upstream":
+        to_runs = {row_id: [run_id] for row_id, run_id in made_by.items()}
+        for row_id, run_id, _ in readings:
+            follow.setdefault(run_id, []).append(row_id)
+    else:
+        to_runs = {}
+        for row_id, run_id, _ in readings:
+            to_runs.setdefault(row_id, []).append(run_id)
+        for row_id, run_id in made_by.items():
+            follow.setdefault(run_id, []).append(row_id)
     depths = {start: 0}
     level, depth = [start], 0
     while level:
         depth += 1
-        if direction == "upstream":
-            runs = {made_by[row_id] for row_id in level if row_id in made_by}
-            reached = {row_id for run_id in runs for row_id in reads.get(run_id, ())}
-        else:
-            runs = {run_id for row_id in level for run_id in read_by.get(row_id, ())}
-            reached = {row_id for run_id in runs for row_id in makes.get(run_id, ())}
-        level = sorted(row_id for row_id in reached if row_id not in depths)
+        # What a run leads to is looked at once, however many versions lead to the run.
+        reached = [
+            other
+            for row_id in level
+            for run_id in to_runs.get(row_id, ())
+            for other in follow.pop(run_id, ())
+            if other not in depths
+        ]
+        level = sorted(set(reached)) if reached[1:] else reached
         depths.update(dict.fromkeys(level, depth))
     return depths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, func, select, type_coerce
@@ -235,6 +236,7 @@ def _type(row: Row[Any]) -> ArtifactType:
     )
 
 
+@cache
 def _versions() -> Select[Any]:
     return (
         select(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ground", "Product", "artifact_row", "product_rows", "products"]
 
+_PRESENT = LocationState.PRESENT.value  # plain: of a class of its own each row would make one
 _MOST = 100
 """More than that is entered the long way, which takes any number in pieces."""
 
@@ -141,5 +142,5 @@ def _location_row(product: Product, number: int) -> dict[str, Any]:
         "pin_size": ref.pin.size_bytes,
         "pin_etag": clean_text(ref.pin.etag),
         "pin_version": clean_text(ref.pin.version_id),
-        "state": LocationState.PRESENT,
+        "state": _PRESENT,
     }

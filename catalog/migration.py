@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "REVISION_TABLE", "current_revision", "ensure", "upgrade"]
 
-HEAD = "0008"
+HEAD = "0009"
 """The revision that `tables.py` is at. Known here so that opening a catalog needs no alembic."""
 
 REVISION_TABLE = "catalog_revision"

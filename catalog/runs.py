@@ -10,6 +10,7 @@ from sqlalchemy import Text, select, type_coerce
 from rootcellar.catalog import tables as t
 from rootcellar.catalog.among import among
 from rootcellar.catalog.columns import moment
+from rootcellar.catalog.columnwise import columns_of
 from rootcellar.catalog.lookup import versions_by_id
 from rootcellar.catalog.stored_runs import StoredRuns
 from rootcellar.catalog.values import Reusable, Run, RunInput, RunOutput
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row, Select, Table
+    from sqlalchemy import Column, Connection, Row, Select, Table
 
     from rootcellar.catalog.values import Owner
 
@@ -35,8 +36,8 @@ __all__ = ["find_runs", "inputs", "outputs", "reusable", "run", "runs_by_id", "t
 
 def run(connection: Connection, owner: Owner, uid: str) -> Run | None:
     """Return the run with this uid."""
-    rows = connection.execute(_stored().where(t.run.c.uid == uid)).all()
-    return _stored_runs(connection, owner, rows)[0] if rows else None
+    found = _read(connection, owner, _stored().where(t.run.c.uid == uid))
+    return found[0] if found else None
 
 
 def find_runs(
@@ -56,44 +57,53 @@ def find_runs(
         query = query.where(t.run.c.task_id.in_(connection.execute(named).scalars().all()))
     if state is not None:
         query = query.where(t.run.c.state == state)
+        if state is not RunState.SUCCEEDED:
+            query = query.where(t.is_not_done)
     if since is not None:
         query = query.where(t.run.c.started_at >= since)
-    return _stored_runs(connection, owner, connection.execute(query).all())
+    return _read(connection, owner, query)
 
 
 def _stored() -> Select[Any]:
     """Return the query for what `StoredRuns` is made of."""
-    every = [*t.run.c, *(column for column in t.run_error.c if column.name != "run_id")]
-    # Where no value is turned into another, rows are what the driver gives.
-    stored: list[Any] = [type_coerce(column, Text).label(column.name) for column in every]
-    return (
-        select(*stored, t.task.c.name.label("task"))
-        .select_from(t.run)
-        .outerjoin(t.task, t.task.c.id == t.run.c.task_id)
-        .outerjoin(t.run_error, t.run_error.c.run_id == t.run.c.id)
+    # Where no value is turned into another, columns are what the driver gives.
+    stored: list[Any] = [type_coerce(column, Text).label(column.name) for column in t.run.c]
+    return select(*stored, t.run_error.c.run_id.label("error_of")).outerjoin(
+        t.run_error, t.run_error.c.run_id == t.run.c.id
     )
 
 
-def _stored_runs(connection: Connection, owner: Owner, rows: Sequence[Row[Any]]) -> StoredRuns:
-    """Return rows as runs; codes and environments, which most of them share, are read once."""
-    codes: dict[int, CodeIdentity] = {}
-    environments: dict[int, Environment] = {}
+def _read(connection: Connection, owner: Owner, query: Select[Any]) -> StoredRuns:
+    """Return the runs of a query; what many of them share is read once."""
+    columns = columns_of(connection, query)
 
-    def make_run(row: Row[Any]) -> Run:
-        return _run(row, owner, codes.get(row.code_id), environments.get(row.environment_id))
+    def shared(table: Table, id_column: Column[int], named: str) -> Sequence[Row[Any]]:
+        known = set(columns[named]) - {None}
+        if not known:
+            return []
+        return connection.execute(select(table).where(among(connection, id_column, known))).all()
 
-    runs = StoredRuns(rows, make_run)
-    if rows:
-        shared = _shared(connection, t.code, set(runs.column("code_id")))
-        codes.update((row.id, _code(row)) for row in shared)
-        shared = _shared(connection, t.environment, set(runs.column("environment_id")))
-        environments.update((row.id, _environment(row)) for row in shared)
-    return runs
+    tasks = {row.id: row.name for row in shared(t.task, t.task.c.id, "task_id")}
+    codes = {row.id: _code(row) for row in shared(t.code, t.code.c.id, "code_id")}
+    environments = {
+        row.id: _environment(row)
+        for row in shared(t.environment, t.environment.c.id, "environment_id")
+    }
+    errors = {
+        row.run_id: _error(row) for row in shared(t.run_error, t.run_error.c.run_id, "error_of")
+    }
 
+    def make(row: Any) -> Run:
+        return _run(
+            row,
+            owner,
+            task=tasks.get(row.task_id, ""),
+            code=codes.get(row.code_id),
+            environment=environments.get(row.environment_id),
+            error=errors.get(row.error_of),
+        )
 
-def _shared(connection: Connection, table: Table, ids: set[int | None]) -> Sequence[Row[Any]]:
-    known = [row_id for row_id in ids if row_id is not None]
-    return connection.execute(select(table).where(among(connection, table.c.id, known))).all()
+    return StoredRuns(columns, make, tasks=tasks, errors=errors)
 
 
 def task_names(connection: Connection) -> set[str]:
@@ -103,9 +113,8 @@ def task_names(connection: Connection) -> set[str]:
 
 def runs_by_id(connection: Connection, owner: Owner, ids: Sequence[int]) -> dict[int, Run]:
     """Return runs by their row ids."""
-    rows = connection.execute(_stored().where(among(connection, t.run.c.id, ids))).all()
-    found = _stored_runs(connection, owner, rows)
-    return {row.id: one for row, one in zip(rows, found, strict=True)}
+    found = _read(connection, owner, _stored().where(among(connection, t.run.c.id, ids)))
+    return dict(zip(found.column("id"), found, strict=True))
 
 
 def inputs(connection: Connection, owner: Owner, uid: str) -> list[RunInput]:
@@ -174,12 +183,18 @@ def _edges(connection: Connection, table: Any, uid: str) -> list[Row[Any]]:
 
 
 def _run(
-    row: Row[Any], owner: Owner, code: CodeIdentity | None, environment: Environment | None
+    row: Any,
+    owner: Owner,
+    *,
+    task: str,
+    code: CodeIdentity | None,
+    environment: Environment | None,
+    error: ErrorRecord | None,
 ) -> Run:
     return Run(
         uid=row.uid,
         kind=row.kind,
-        task=row.task or "",
+        task=task,
         state=RunState(row.state),
         started_at=moment(row.started_at),
         ended_at=None if row.ended_at is None else moment(row.ended_at),
@@ -208,7 +223,7 @@ def _run(
         download_seconds=row.download_ms / 1000,
         reuse_key=row.reuse_key or "",
         reused_run=row.reused_run or "",
-        error=_error(row),
+        error=error,
         catalog=owner,
     )
 
@@ -234,9 +249,7 @@ def _environment(row: Row[Any]) -> Environment:
     )
 
 
-def _error(row: Row[Any]) -> ErrorRecord | None:
-    if row.phase is None:
-        return None
+def _error(row: Row[Any]) -> ErrorRecord:
     return ErrorRecord(
         phase=row.phase,
         error=row.error,

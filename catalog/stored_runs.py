@@ -6,8 +6,8 @@ A table of a hundred thousand runs becomes a data frame column by column, out of
 from __future__ import annotations
 
 import json
+from collections import namedtuple
 from functools import cached_property
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rootcellar.catalog.canonical import canonical_text
@@ -16,9 +16,9 @@ from rootcellar.catalog.values import Run
 from rootcellar.schemas.record import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Row
+    from rootcellar.schemas.record import ErrorRecord
 
 __all__ = ["StoredRuns"]
 
@@ -30,60 +30,97 @@ _MILLISECONDS = {
     "body_seconds": "body_ms",
     "stage_out_seconds": "stage_out_ms",
 }
+_COUNTS = {"downloaded_bytes", "uploaded_bytes", "hits", "misses", "retries"}
+_OF_ERROR = {"error", "message"}
 _CALLED = {"run": "uid", "task_id": "celery_task_id"}
 
 
-class StoredRuns(Deferred["Row[Any]", Run]):
-    """Runs by their rows, times and JSON in them as they are stored.
+class StoredRuns(Deferred[int, Run]):
+    """Runs by the columns of their table, times and JSON in them as they are stored.
 
     Args:
-        rows: With a name for each column of a run, of its task and its error.
-        make: Makes the value of one.
+        columns: Of one length, by name.
+        make: Makes the value of one, of a row with these names.
+        tasks: Names by row id.
+        errors: By the row id of the run.
+        count: How many there are, if the columns hold more.
     """
 
-    def __init__(self, rows: Sequence[Row[Any]], make: Callable[[Row[Any]], Run]) -> None:
-        super().__init__(rows, make)
-        self._rows = rows
-        names = rows[0]._fields if rows else ()
-        self._places = {name: place for place, name in enumerate(names)}
+    def __init__(
+        self,
+        columns: Mapping[str, Sequence[Any]],
+        make: Callable[[Any], Run],
+        *,
+        tasks: Mapping[int, str],
+        errors: Mapping[int, ErrorRecord],
+        count: int | None = None,
+    ) -> None:
+        row_class = namedtuple("StoredRun", columns)  # type: ignore[misc]  # noqa: PYI024  # known when it runs
+        lists = tuple(columns.values())
+        places = range(len(lists[0]))[:count]
+        super().__init__(places, lambda place: make(row_class(*[one[place] for one in lists])))
+        self._columns = columns
+        self._make_of = make
+        self._tasks = tasks
+        self._errors = errors
 
     def first(self, count: int) -> StoredRuns:
-        """Return so many of them."""
-        return StoredRuns(self._rows[:count], self._make)
+        """Return so many of them, without a copy."""
+        return StoredRuns(
+            self._columns,
+            self._make_of,
+            tasks=self._tasks,
+            errors=self._errors,
+            count=min(count, len(self)),
+        )
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return the values of a column of the database, as they are stored."""
+        return self._columns[name][: len(self)]
 
     def array(self, name: str) -> Any:
         """Return a column of the table of runs as a `pyarrow.Array`."""
+        return self._array(name).slice(0, len(self))
+
+    def _array(self, name: str) -> Any:
+        """Return the whole column: to cut an array costs nothing, to cut a list each value."""
         import pyarrow as pa  # noqa: PLC0415 - optional extra
         import pyarrow.compute as pc  # noqa: PLC0415
 
         if name in _MILLISECONDS:
-            return pc.divide(pa.array(self.column(_MILLISECONDS[name]), pa.float64()), 1000.0)
+            stored = self._columns[_MILLISECONDS[name]]
+            return pc.divide(pa.array(stored, pa.float64()), 1000.0)
+        if name in _COUNTS:
+            return pa.array(self._columns[name], pa.int64())
         if name == "seconds":
             return self._seconds()
         if name == "started_at":
             return self._started
-        values = self.column(_CALLED.get(name, name))
-        if name == "arguments":
-            return pa.array([_canonical(value) for value in values], pa.string())
-        return pa.array([value or "" for value in values]) if name == "task" else pa.array(values)
+        return pa.array(self._texts(name), pa.string())
 
-    def column(self, name: str) -> list[Any]:
-        """Return the values of a column of the database, as they are stored."""
-        return [*map(itemgetter(self._places[name]), self._rows)]
+    def _texts(self, name: str) -> Sequence[str | None]:
+        if name == "task":
+            return [self._tasks.get(one, "") for one in self._columns["task_id"]]
+        if name in _OF_ERROR:
+            told = {row_id: getattr(error, name) for row_id, error in self._errors.items()}
+            return [told.get(one) for one in self._columns["error_of"]]
+        if name == "arguments":
+            return [_canonical(value) for value in self._columns[name]]
+        return self._columns[_CALLED.get(name, name)]
 
     @cached_property
     def _started(self) -> Any:
-        return _times(self.column("started_at"))
+        return _times(self._columns["started_at"])
 
     def _seconds(self) -> Any:
         """Return what `Run.seconds` says, to the millisecond as in the table."""
         import pyarrow as pa  # noqa: PLC0415 - optional extra
         import pyarrow.compute as pc  # noqa: PLC0415
 
-        took = pc.subtract(_times(self.column("ended_at")), self._started).cast(pa.int64())
+        took = pc.subtract(_times(self._columns["ended_at"]), self._started).cast(pa.int64())
         # Of a lost run nobody knows when it ended.
         is_lost = pc.equal(
-            pa.array(self.column("state"), pa.string()), pa.scalar(str(RunState.LOST))
+            pa.array(self._columns["state"], pa.string()), pa.scalar(str(RunState.LOST))
         )
         known = pc.if_else(is_lost, None, took)
         return pc.round(pc.divide(known.cast(pa.float64()), 1e6), 3)

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from rootcellar.catalog import listing, runs
 from rootcellar.catalog.answers.asking import cut_note, task_ids
 from rootcellar.catalog.drawing.table import Column, Row, Table
-from rootcellar.catalog.tables import run, run_error, task
+from rootcellar.catalog.tables import is_not_done, run, run_error, task
 from rootcellar.catalog.values import Run
 from rootcellar.schemas.record import RunState
 
@@ -57,7 +57,7 @@ def failures(
 ) -> Failures:
     """Return the failed and lost runs, and how often each error struck."""
     tasks = task_ids(connection, name)
-    conditions: list[ColumnElement[bool]] = [run.c.state.in_(_FAILED)]
+    conditions: list[ColumnElement[bool]] = [run.c.state.in_(_FAILED), is_not_done]
     if tasks is not None:
         conditions.append(run.c.task_id.in_(tasks))
     if since is not None:

@@ -8,7 +8,13 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rootcellar.catalog.canonical import clean_json, key_text, short_digest
+from rootcellar.catalog.canonical import (
+    canonical_text,
+    clean_json,
+    key_text,
+    short_digest,
+    stored_text,
+)
 
 names = st.text(st.characters(exclude_categories=[]), max_size=8)
 values = st.recursive(
@@ -37,3 +43,12 @@ def test_a_key_is_json_in_the_order_it_was_given(key):
     expected = json.dumps(clean_json(key), ensure_ascii=False, separators=(",", ":"))
 
     assert expected == key_text(key)
+
+
+@given(values)
+@example({"b": 1, "a": "x\x7f\u2028\0", "ä\n": 2})
+@example({"\0": 1, "\\x00": 2})
+@example({1: "a", "1": 2})
+def test_what_sqlite_stores_is_clean_canonical_json(value):
+    """By the short way for flat mappings as by the encoder."""
+    assert canonical_text(clean_json(value)) == stored_text(value)

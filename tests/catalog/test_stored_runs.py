@@ -39,6 +39,17 @@ def test_columns_are_those_of_the_values(various):
     assert 5 == table.to_arrow().num_rows
 
 
+@pytest.mark.parametrize("limit", [1, 2, 4, 5])
+def test_a_limit_cuts_columns_as_it_cuts_values(various, limit):
+    """What was read beyond the limit, to see whether there is more, is in neither."""
+    table = various.runs(limit=limit)
+    made = listing.run_table(list(table), note=table.note)
+
+    assert list(various.runs())[:limit] == list(table)
+    assert made.to_arrow() == table.to_arrow()
+    assert (limit < 5) == bool(table.note)
+
+
 def test_a_run_is_one_value_however_it_is_reached(various):
     """By its uid, in the table, and in a part of the table."""
     table = various.runs()
