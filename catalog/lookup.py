@@ -97,9 +97,13 @@ def heads(
 
 
 def keys(
-    connection: Connection, *, type_name: str, constraints: Mapping[str, Any]
+    connection: Connection,
+    *,
+    type_name: str,
+    constraints: Mapping[str, Any],
+    limit: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the keys that have a current version and fit, sorted."""
+    """Return the keys that have a current version and fit, sorted; at most so many, the newest."""
     wanted = type_id(connection, type_name)
     if wanted is None:
         return []
@@ -109,6 +113,8 @@ def keys(
         .join(t.location, t.location.c.version_id == t.artifact_head.c.version_id)
         .where(t.location.c.state.in_(_STANDING), *matches(wanted, constraints))
     )
+    if limit is not None:
+        query = query.order_by(t.artifact.c.id.desc()).limit(limit)
     found = (json.loads(text) for text in connection.execute(query).scalars())
     return sorted(found, key=key_order)
 

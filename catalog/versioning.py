@@ -239,6 +239,7 @@ def _version_row(entry: Entry, head: Head) -> dict[str, Any]:
         "seq": head.add(entry.uid, record.recorded_at),
         "content_id": entry.sighting.content_id,
         "origin": record.origin,
+        "run_id": None,  # its producer claims it later, but for what is there again
         "media_type": record.media_type,
         "row_count": whole(record.row_count),
         "schema_fingerprint": record.schema_fingerprint,

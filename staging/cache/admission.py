@@ -15,7 +15,6 @@ from rootcellar.staging.cache.space import (
     held_bytes,
     no_space,
 )
-from rootcellar.staging.host.spares import READY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,7 +157,7 @@ class Admission:
         for area in ("work", "tmp"):
             top = self._root / area
             own = folder.removeprefix(f"{top}/").partition("/")[0]
-            if any(path.name != own and not _lies_ready(path) for path in top.iterdir()):
+            if any(path.name != own and not _is_empty(path) for path in top.iterdir()):
                 return True
         # Another thread of this run may hold more than it will need.
         return has_reservations(folder)
@@ -174,6 +173,10 @@ class Admission:
         return ended.stat().st_mtime_ns, usage.stat().st_mtime_ns
 
 
-def _lies_ready(path: Path) -> bool:
-    """Tell whether it is the folder of no run: it holds no file, and waits for the next."""
-    return path.name.startswith(READY) and not any(files for _, _, files in os.walk(path))
+def _is_empty(path: Path) -> bool:
+    """Tell whether the end of whose folder it is gives no room: it holds no file.
+
+    It waits for the next run, or its run died and left it for a sweep to tell of.
+    """
+    unseen: list[OSError] = []
+    return not any(files for _, _, files in os.walk(path, onerror=unseen.append)) and not unseen

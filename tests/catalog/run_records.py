@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
+
+from rootcellar.catalog import tables
 from rootcellar.schemas.digest import Digest
 from rootcellar.schemas.record import (
     CodeIdentity,
@@ -94,3 +97,19 @@ def type_record(name="weather", **fields):
         **fields,
     }
     return TypeRecord(name=name, **fields)
+
+
+def everything(catalog):
+    """All rows of all tables that records fill."""
+
+    def read(connection):
+        return {
+            table.name: [
+                tuple(row)
+                for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+            ]
+            for table in tables.metadata.sorted_tables
+            if table.name not in {"catalog_info", "alembic_version"}
+        }
+
+    return catalog._database.read(read)

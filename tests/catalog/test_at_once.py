@@ -15,22 +15,6 @@ from rootcellar.catalog.catalog import Catalog
 from rootcellar.schemas.errors import CatalogError
 
 
-def everything(catalog):
-    """All rows of all tables that records fill."""
-
-    def read(connection):
-        return {
-            table.name: [
-                tuple(row)
-                for row in connection.execute(select(table).order_by(*table.primary_key.columns))
-            ]
-            for table in t.metadata.sorted_tables
-            if table.name not in {"catalog_info", "alembic_version"}
-        }
-
-    return catalog._database.read(read)
-
-
 @pytest.fixture
 def ways(monkeypatch):
     """Tells of each run that was tried at once whether it was entered so."""
@@ -85,7 +69,7 @@ def test_the_rows_are_those_of_the_long_way(catalog, by_the_long_way, records, w
         for start, end in (runs := history(records)) if one is catalog else runs:
             one.finish_run(end, start)
 
-    assert everything(by_the_long_way) == everything(catalog)
+    assert records.everything(by_the_long_way) == records.everything(catalog)
     assert sum(ways) >= len(runs) - 1
 
 
@@ -95,13 +79,13 @@ def test_a_run_that_is_there_already_changes_nothing(catalog, records, ways):
     catalog.types()
     catalog._recorder._identities.types(["pv", "wind"])
     catalog.finish_run(records.ended(start.uid, [], [records.version("pv", {"s": 1}, "a")]), start)
-    before = everything(catalog)
+    before = records.everything(catalog)
 
     catalog.finish_run(
         records.ended(start.uid, [], [records.version("wind", {"s": 2}, "b")]), start
     )
 
-    assert before == everything(catalog)
+    assert before == records.everything(catalog)
     assert [True, False] == ways
 
 

@@ -100,22 +100,6 @@ def runs(draw, records):
     return start, end
 
 
-def everything(catalog):
-    """All rows of all tables that records fill."""
-
-    def read(connection):
-        return {
-            table.name: [
-                tuple(row)
-                for row in connection.execute(select(table).order_by(*table.primary_key.columns))
-            ]
-            for table in t.metadata.sorted_tables
-            if table.name not in {"catalog_info", "alembic_version"}
-        }
-
-    return catalog._database.read(read)
-
-
 @pytest.fixture
 def by_sqlalchemy(url, tmp_path):
     """A second catalog in the same kind of database, written by SQLAlchemy's own connection."""
@@ -173,7 +157,7 @@ def test_the_tables_are_the_same_to_the_last_row(catalog, by_sqlalchemy, records
             one.start_run(start)
             one.finish_run(end)
 
-    assert everything(by_sqlalchemy) == everything(catalog)
+    assert records.everything(by_sqlalchemy) == records.everything(catalog)
 
 
 def test_a_start_with_its_end_is_what_both_are_apart(catalog, records):

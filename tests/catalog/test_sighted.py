@@ -117,6 +117,18 @@ def test_sightings_that_waited_tell_the_same(catalog, records, first, second):
     assert [3, 2, 1] == [one.seq for one in catalog.history(back.ref.uri)]
 
 
+def test_what_is_new_and_what_is_back_are_entered_together(replaced, records, first):
+    """One has a maker, and the other none."""
+    now = datetime.now(UTC)
+    back, new = seen(first, now), seen(records.version("pv", {"s": 2}, "new"), now)
+
+    replaced.enter_sightings([new, back])
+
+    assert [back.ref, new.ref] == [replaced.head_ref("pv", {"s": one}) for one in (1, 2)]
+    assert replaced.head("pv", {"s": 1}).run_uid
+    assert not replaced.head("pv", {"s": 2}).run_uid
+
+
 def test_a_sighting_from_before_is_no_going_back(replaced, records, first, second):
     """A record of it that arrives late is of the version that stood then."""
     late = seen(first, records.START + LATER / 2)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -79,6 +83,33 @@ def test_what_another_run_holds_is_worth_another_try(folder_stores, cache_of):
         stage(other, "raw://a")
         with pytest.raises(CacheFull):
             stage(session, "raw://b")
+
+
+DIED = """
+import os, pathlib, sys
+from rootcellar.staging import Cache, StagingSession, Stores
+cache = Cache(pathlib.Path(sys.argv[1]))
+StagingSession(Stores.from_mapping({}), cache, run_uid="died").__enter__()
+os._exit(0)
+"""
+
+
+def test_nobody_waits_for_the_dead(folder_stores, cache_of, tmp_path):
+    """What a killed run left is gone at once; where only the disk is full, waiting is no help."""
+    total = shutil.disk_usage(tmp_path).total
+    cache = cache_of(total, floor=total - 10_000, wait_seconds=60)
+    folder_stores.named("raw").write_small("a", bytes(2000))
+    subprocess.run([sys.executable, "-c", DIED, str(cache.root.parent)], check=True, timeout=60)
+    begun = time.monotonic()
+
+    with (
+        StagingSession(folder_stores, cache, run_uid="run", link_local="off") as session,
+        pytest.raises(CacheFull, match="of the disk are free"),
+    ):
+        stage(session, "raw://a")
+
+    assert (cache.root / "work" / "died").is_dir()  # for a sweep to tell that the run is lost
+    assert time.monotonic() - begun < 30
 
 
 def test_folders_of_two_runs_that_exceed_the_budget_come_one_after_the_other(folders, cache_of):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rootcellar.catalog import lookup
 from rootcellar.schemas.errors import CatalogError, NotInCatalog
 
 MANY = settings(
@@ -125,6 +126,19 @@ def test_types_without_a_common_field_have_no_gaps(catalog, records):
     with pytest.raises(CatalogError, match="no field in common") as caught:
         catalog.gaps(have="weather", lack="price")
     assert "station" in caught.value.remedy
+
+
+def test_a_grid_of_all_fields_reads_no_list_of_keys(catalog, records, monkeypatch):
+    """There may be millions; one tells how a key is written."""
+    make(catalog, records, "pv", [{"station": one, "tilt": 1} for one in range(5)])
+    read, keys = [], lookup.keys
+    monkeypatch.setattr(lookup, "keys", lambda *a, **k: read.append(keys(*a, **k)) or read[-1])
+
+    found = catalog.coverage("pv", station=[1, 9], tilt=1)
+    rest = catalog.coverage("pv", station=[1, 9])
+
+    assert ["present", "missing"] == list(found.column("state")) == list(rest.column("state"))
+    assert [1, 5] == [len(one) for one in read]
 
 
 def test_a_grid_takes_days_and_ranges(catalog, records):
