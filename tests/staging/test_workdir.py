@@ -186,7 +186,7 @@ def test_sweepers_and_runs_do_not_disturb_each_other(cache):
     script, root = textwrap.dedent(CHURN), str(cache.root.parent)
     started = [subprocess.Popen([sys.executable, "-c", script, root, f"p{n}"]) for n in range(4)]
 
-    assert [process.wait() for process in started] == [0] * 4
+    assert [process.wait(100) for process in started] == [0] * 4
     assert list((cache.root / "work").iterdir()) == []
 
 
