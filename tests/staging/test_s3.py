@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import os
 import pickle
@@ -17,7 +18,7 @@ import pytest
 
 from rootcellar.schemas.errors import AccessDenied, StoreMissing, StoreUnavailable
 from rootcellar.staging import Stores
-from rootcellar.staging.engine.pipeline import pipelined
+from rootcellar.staging.engine.pipeline import Stoppable, Stopped, pipelined
 from rootcellar.staging.stores.s3 import uploads as s3_transfer
 from rootcellar.staging.stores.s3.connection import BucketConnection
 from rootcellar.staging.stores.s3.s3fs_upload import PART_BYTES
@@ -323,6 +324,31 @@ def test_a_limit_that_strikes_anywhere_stalls_nothing(bucket, s3_options, striki
 
     assert struck > 20
     assert 1 == store.stat("a").size_bytes
+
+
+@pytest.mark.parametrize("way", [False], ids=["s3fs"], indirect=True)
+def test_a_request_that_is_cut_off_before_it_begins_leaves_nothing(bucket, s3_options, wait_until):
+    """Neither a coroutine that nobody waits for, of which Python would warn, nor a thread."""
+    store = s3_store(bucket, **s3_options)
+    store.stat("warm up")
+    loop, hold, job, ended = store._filesystem().loop, threading.Event(), Stoppable(), []
+
+    def work():
+        try:
+            job.run(lambda: store.stat("a"))
+        except Stopped:
+            ended.append("stopped")
+
+    loop.call_soon_threadsafe(hold.wait, 30)
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_until(lambda: job.cuts and len(loop._ready) > 0)
+    job.halt()  # what begins the request and what ends it now wait for the loop
+    hold.set()
+    thread.join(30)
+    gc.collect()
+
+    assert ["stopped"] == ended
 
 
 def test_an_upload_that_is_cut_off_beside_others_is_taken_back(

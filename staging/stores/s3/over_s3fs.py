@@ -267,10 +267,12 @@ class S3Store:
         tasks: list[asyncio.Task[_Answer]] = []
         loop, wanted = self._filesystem().loop, [True]
 
+        async def limited() -> _Answer:
+            return await asyncio.wait_for(work(), _REQUEST_SECONDS)
+
         def begin() -> None:
             if wanted:
-                limited = asyncio.wait_for(work(), _REQUEST_SECONDS)
-                task = loop.create_task(limited, name="watched")
+                task = loop.create_task(limited(), name="watched")
                 tasks.append(task)
                 task.add_done_callback(ended.put)
 
