@@ -17,7 +17,6 @@ from rootcellar.schemas.errors import (
 )
 from rootcellar.staging.engine.hashing import Hasher, algorithm_of, digest_file
 from rootcellar.staging.engine.pipeline import back_off, check_stopped, is_at_work, pipelined
-from rootcellar.staging.engine.turns import turn
 from rootcellar.staging.host.local_space import preallocate
 from rootcellar.staging.host.temp_file import create_temp, temp_name
 from rootcellar.staging.stores.store import CHUNK_BYTES
@@ -293,7 +292,7 @@ def _receive_range(
     seen: Callable[[int], object] | None = None,
 ) -> _Range:
     """Write one range, going on behind what came before a connection broke."""
-    position, tried, at_processor = part.start, 0, turn()
+    position, tried = part.start, 0
     while True:
         tried += 1
         try:
@@ -307,11 +306,10 @@ def _receive_range(
                         raise ObjectChanged(
                             "it grew while it was read", "", address.uri, "Try again"
                         )
-                    with at_processor:
-                        _write(file, chunk, position)
-                        if hasher is not None:
-                            hasher.update(chunk)
+                    _write(file, chunk, position)
                     position += len(chunk)
+                    if hasher is not None:
+                        hasher.update(chunk)
                     if seen is not None:
                         seen(len(chunk))
         except StoreUnavailable:
